@@ -1,0 +1,64 @@
+/*
+ * A volume's configuration, /etc/phifs/NAME.conf: parsed once into an
+ * immutable struct.  phifs.conf(5).  The one list of keys is options.def.
+ */
+#ifndef PHIFS_CONFIG_CONFIG_H
+#define PHIFS_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define CONFIG_FILE_MAX   (64u << 10)
+#define CONFIG_DIRECTORY  "/etc/phifs"
+#define CONFIG_NAME_MAX   64
+
+enum config_send { CONFIG_SEND_EACH, CONFIG_SEND_COALESCE };
+enum config_names { CONFIG_NAMES_SEALED, CONFIG_NAMES_PLAIN };
+enum config_anchor { CONFIG_ANCHOR_ASYNC, CONFIG_ANCHOR_STRICT };
+
+#define CONFIG_NEVER INT64_MAX
+
+struct config {
+	char *name;              /* NAME: file name without .conf */
+	char *file;              /* absolute path of the configuration file */
+	/* [volume] */
+	char *ciphertext, *state, *mountpoint, *policy, *contact, *unlock_with, *user;
+	enum config_anchor anchor;
+	/* [lock] all in milliseconds; CONFIG_NEVER */
+	int64_t idle_ms, grace_ms, deadline_ms;
+	/* [audit] */
+	enum config_names names;
+	char *forward;           /* "unix:/path" or NULL; "tls:host:port" is for later */
+	enum config_send send;
+	char *sd_id;             /* RFC 5424 SD-ID, "phifs@32473" */
+	int64_t segment_size;    /* bytes; rotation */
+	int64_t segment_age_ms;
+	/* run-time directory: /run/phifs unless set (tests) */
+	char *run_directory;
+};
+
+/*
+ * Load a configuration.  `name` is a NAME, a path with a '/', or NULL if the
+ * host has exactly one; messages go to the log with file, line and the nearest
+ * known word for an unknown key.
+ */
+enum err config_load(const char *name, struct config **config) MUST_CHECK;
+void config_free(struct config *config);
+
+/* "/run/phifs/NAME.sock" and friends, malloc'd. */
+char *config_run_path(const struct config *config, const char *suffix);
+
+/* "30s", "15m", "12h", "90d", "never", plain milliseconds "250ms". */
+bool config_parse_time(const char *text, int64_t *ms);
+/* "64M", "2G", bytes. */
+bool config_parse_size(const char *text, int64_t *bytes);
+/* The word of `words` (NULL-terminated) nearest to `word`, or NULL if none is near. */
+const char *config_nearest(const char *word, const char *const words[]);
+
+/* SHA-256 is not config's business: the raw text, for the daemon's digest. */
+const char *config_text(const struct config *config, size_t *len);
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * The only way the store touches files: a table of the backing system calls.
+ *
+ * Three implementations: the real one (backing_real.c), one that fails or
+ * kills at the n-th call (backing_fault.c, tests) and a simulated disk that
+ * keeps every version of every sector for the crash tests (backing_sim.c,
+ * tests).  All paths are relative to the directory the backing was opened
+ * for; none is ever followed through a symbolic link.  Thread-safe.
+ *
+ * A full pread past the end of the file gives zeroes for what is missing: an
+ * object's holes and its end look alike, the tree tells them apart.
+ */
+#ifndef PHIFS_STORE_BACKING_H
+#define PHIFS_STORE_BACKING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct backing;
+
+struct backing_space {
+	uint64_t free_bytes;
+	uint64_t total_bytes;
+	uint64_t free_inodes;
+	uint64_t total_inodes;
+};
+
+#define BACKING_CREATE    0x1 /* create, must not exist */
+#define BACKING_READ_ONLY 0x2
+
+typedef void backing_name(void *ctx, const char *name);
+
+struct backing_ops {
+	/* A small non-negative file number. */
+	enum err (*open)(struct backing *b, const char *path, int flags, int *file);
+	void (*close)(struct backing *b, int file);
+	/* Exactly `len` bytes, zeroes behind the end. */
+	enum err (*pread)(struct backing *b, int file, void *data, size_t len, uint64_t offset);
+	enum err (*pwrite)(struct backing *b, int file, const void *data, size_t len,
+			   uint64_t offset);
+	enum err (*fdatasync)(struct backing *b, int file);
+	enum err (*truncate)(struct backing *b, int file, uint64_t size);
+	/* Free the blocks of a range; unsupported is not an error. */
+	enum err (*punch)(struct backing *b, int file, uint64_t offset, uint64_t len);
+	enum err (*size)(struct backing *b, int file, uint64_t *size);
+	enum err (*rename)(struct backing *b, const char *from, const char *to);
+	enum err (*unlink)(struct backing *b, const char *path);
+	enum err (*sync_dir)(struct backing *b, const char *path);
+	/* Everything of the file system that holds the directory. */
+	enum err (*sync_all)(struct backing *b);
+	enum err (*space)(struct backing *b, struct backing_space *space);
+	enum err (*list)(struct backing *b, const char *path, backing_name *each, void *ctx);
+	void (*free)(struct backing *b);
+};
+
+/* Implementations embed this as their first member. */
+struct backing {
+	const struct backing_ops *ops;
+};
+
+static inline void backing_free(struct backing *b)
+{
+	if (b != NULL)
+		b->ops->free(b);
+}
+
+/* The real thing, below directory `path`, which must exist. */
+enum err backing_real_new(const char *path, struct backing **backing) MUST_CHECK;
+
+/*
+ * Wraps another backing (owned from then on): the n-th call from now that
+ * changes or syncs something fails with `err`, and all later ones if `sticky`.
+ */
+enum err backing_fault_new(struct backing *inner, struct backing **backing) MUST_CHECK;
+void backing_fault_arm(struct backing *backing, uint64_t calls, enum err err, bool sticky);
+/* Changing calls so far. */
+uint64_t backing_fault_calls(struct backing *backing);
+
+/*
+ * A simulated disk in memory.  Each 512-byte sector keeps all versions since
+ * its last durable one; each name (create, rename, unlink) is a versioned
+ * event of its own.  fdatasync makes durable what was written to that file
+ * before it began; sync_dir what happened to names of that directory.
+ */
+enum err backing_sim_new(struct backing **backing) MUST_CHECK;
+/*
+ * The disk after a power cut: for every sector and name one of its versions,
+ * picked by `choice`: 0 all oldest, 1 all newest, else random from that seed.
+ * The original is unchanged.
+ */
+enum err backing_sim_crash(struct backing *backing, uint64_t choice,
+			   struct backing **after) MUST_CHECK;
+/* Called before each changing call: the place where a crash test looks. */
+typedef void backing_sim_hook(void *ctx);
+void backing_sim_set_hook(struct backing *backing, backing_sim_hook *hook, void *ctx);
+
+#endif

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "config/ini.h"
 
 #define CONFIG_FILE_MAX   (64u << 10)
 #define CONFIG_DIRECTORY  "/etc/phifs"
@@ -24,10 +25,13 @@ enum config_anchor { CONFIG_ANCHOR_ASYNC, CONFIG_ANCHOR_STRICT };
 struct config {
 	char *name;              /* NAME: file name without .conf */
 	char *file;              /* absolute path of the configuration file */
-	/* [volume] */
-	char *ciphertext, *state, *mountpoint, *policy, *contact, *unlock_with, *user;
+	/* [volume]; paths are absolute, without "..", without a slash at the end */
+	char *ciphertext, *state, *mountpoint, *policy;
+	char *contact;           /* or NULL */
+	char *unlock_with;       /* path of a key file, "credential:NAME", or NULL */
+	char *user;              /* account name or NULL */
 	enum config_anchor anchor;
-	/* [lock] all in milliseconds; CONFIG_NEVER */
+	/* [lock] all in milliseconds; idle_ms may be CONFIG_NEVER */
 	int64_t idle_ms, grace_ms, deadline_ms;
 	/* [audit] */
 	enum config_names names;
@@ -48,7 +52,25 @@ struct config {
 enum err config_load(const char *name, struct config **config) MUST_CHECK;
 void config_free(struct config *config);
 
-/* "/run/phifs/NAME.sock" and friends, malloc'd. */
+/*
+ * The same from memory: `file` is the absolute path that `text` has or will
+ * have, its last component gives NAME.  Messages go to `message` (may be NULL).
+ */
+enum err config_parse(const char *file, const char *text, size_t len, config_message *message,
+		      void *ctx, struct config **config) MUST_CHECK;
+
+/*
+ * Which file `name` means, as for config_load, `directory` standing for
+ * CONFIG_DIRECTORY; the file need not exist if `name` was given.  ERR_USAGE
+ * for a bad name, ERR_CONFIG if `name` is NULL and there is not exactly one
+ * volume (the message lists them).  `*file` is malloc'd.
+ */
+enum err config_find(const char *directory, const char *name, char **file) MUST_CHECK;
+
+/* Letters, digits, '.', '_', '-', not beginning with '.' or '-', 1 to CONFIG_NAME_MAX. */
+bool config_is_name(const char *name);
+
+/* run-directory/NAME.SUFFIX ("sock", "tail" ...), malloc'd; NULL: out of memory. */
 char *config_run_path(const struct config *config, const char *suffix);
 
 /* "30s", "15m", "12h", "90d", "never", plain milliseconds "250ms". */
@@ -60,5 +82,14 @@ const char *config_nearest(const char *word, const char *const words[]);
 
 /* SHA-256 is not config's business: the raw text, for the daemon's digest. */
 const char *config_text(const struct config *config, size_t *len);
+
+/*
+ * All keys in the order of options.def.  `initial` is the default as it would
+ * be written, NULL if there is none, "!" if the key must be given; `is_used` is
+ * false for words of a later version.
+ */
+typedef void config_option_each(void *ctx, const char *section, const char *key,
+				const char *initial, const char *help, bool is_used);
+void config_option_list(config_option_each *each, void *ctx);
 
 #endif

@@ -83,7 +83,9 @@ void wire_request_clear(struct wire_request *request)
 
 /*
  * Paths and names are bytes, JSON is UTF-8: everything but printable ASCII, and
- * '%' itself, travels as %xx.  NULL: out of memory.
+ * '%' itself, travels as %xx.  So does the single quote: json-c takes it for a
+ * double one around names, and open_envelope can then refuse it everywhere.
+ * NULL: out of memory.
  */
 static struct json_object *text_to_json(const char *text, size_t size)
 {
@@ -97,7 +99,7 @@ static struct json_object *text_to_json(const char *text, size_t size)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)text[i];
 
-		if (byte >= 0x20 && byte < 0x7f && byte != '%') {
+		if (byte >= 0x20 && byte < 0x7f && byte != '%' && byte != '\'') {
 			escaped[used++] = (char)byte;
 			continue;
 		}
@@ -289,7 +291,8 @@ static enum err open_envelope(const char *json, size_t len, struct json_object *
 	if (tokener == NULL)
 		return ERR_NO_MEMORY;
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	if (len <= WIRE_JSON_MAX && memchr(json, '\0', len) == NULL)
+	if (len <= WIRE_JSON_MAX && memchr(json, '\0', len) == NULL &&
+	    memchr(json, '\'', len) == NULL)
 		object = json_tokener_parse_ex(tokener, json, (int)len);
 	if (object != NULL && json_tokener_get_error(tokener) == json_tokener_success &&
 	    json_tokener_get_parse_end(tokener) == len &&

@@ -5,7 +5,10 @@
  * kills at the n-th call (backing_fault.c, tests) and a simulated disk that
  * keeps every version of every sector for the crash tests (backing_sim.c,
  * tests).  All paths are relative to the directory the backing was opened
- * for; none is ever followed through a symbolic link.  Thread-safe.
+ * for ("." is that directory itself); absolute paths and ".." are ERR_INVALID,
+ * none is ever followed through a symbolic link.  A path that meets a link, or
+ * something else than a regular file where one is opened, is ERR_TAMPERED:
+ * the store makes neither.  Thread-safe.
  *
  * A full pread past the end of the file gives zeroes for what is missing: an
  * object's holes and its end look alike, the tree tells them apart.
@@ -22,13 +25,13 @@
 struct backing;
 
 struct backing_space {
-	uint64_t free_bytes;
+	uint64_t free_bytes; /* for us: what is reserved for root is not counted */
 	uint64_t total_bytes;
 	uint64_t free_inodes;
-	uint64_t total_inodes;
+	uint64_t total_inodes; /* 0: this file system does not count them */
 };
 
-#define BACKING_CREATE    0x1 /* create, must not exist */
+#define BACKING_CREATE    0x1 /* create (mode 0600), must not exist */
 #define BACKING_READ_ONLY 0x2
 
 typedef void backing_name(void *ctx, const char *name);
@@ -46,12 +49,16 @@ struct backing_ops {
 	/* Free the blocks of a range; unsupported is not an error. */
 	enum err (*punch)(struct backing *b, int file, uint64_t offset, uint64_t len);
 	enum err (*size)(struct backing *b, int file, uint64_t *size);
+	/* Replaces `to` if it exists. */
 	enum err (*rename)(struct backing *b, const char *from, const char *to);
 	enum err (*unlink)(struct backing *b, const char *path);
+	/* One directory, mode 0700; ERR_EXISTS. */
+	enum err (*mkdir)(struct backing *b, const char *path);
 	enum err (*sync_dir)(struct backing *b, const char *path);
 	/* Everything of the file system that holds the directory. */
 	enum err (*sync_all)(struct backing *b);
 	enum err (*space)(struct backing *b, struct backing_space *space);
+	/* Every name but "." and ".."; `each` must not call into the backing. */
 	enum err (*list)(struct backing *b, const char *path, backing_name *each, void *ctx);
 	void (*free)(struct backing *b);
 };

@@ -48,13 +48,20 @@ enum err ledger_create(const char *state, const uint8_t fs_id[16], const uint8_t
 		       const struct ledger_position *position) MUST_CHECK;
 
 /*
- * Open without a key: only ledger_root_attr and ledger_fs_id work, what a
- * locked mount shows.  ERR_NOT_FOUND, ERR_FORMAT, ERR_VERSION.
+ * Open without a key: only ledger_root_attr, ledger_fs_id and ledger_count
+ * work, what a locked mount shows; the rest is ERR_LOCKED.  ERR_NOT_FOUND,
+ * ERR_FORMAT (not a ledger, damaged, foreign tables in it), ERR_VERSION.
+ * With `read_only` nothing is written to the state directory, which may be on a
+ * read-only medium; changes stay in memory and ledger_commit is ERR_READ_ONLY.
  */
 enum err ledger_open(const char *state, bool read_only, struct ledger **ledger) MUST_CHECK;
+/* Uncommitted changes are dropped.  NULL is harmless. */
 void ledger_close(struct ledger *ledger);
 
-/* Give or (NULL) take away the key. The overlay must be empty when it is taken. */
+/*
+ * Give (ERR_TAMPERED: the position row does not verify under it) or (NULL)
+ * take away the key; ERR_BUSY while there are uncommitted changes.
+ */
 enum err ledger_set_key(struct ledger *ledger, const uint8_t key[32]) MUST_CHECK;
 
 const uint8_t *ledger_fs_id(const struct ledger *ledger);
@@ -66,17 +73,33 @@ enum err ledger_position(struct ledger *ledger, struct ledger_position *position
 /* Overlay first, then disk.  ERR_NOT_FOUND, ERR_TAMPERED. */
 enum err ledger_get(struct ledger *ledger, uint64_t number, struct ledger_row *row) MUST_CHECK;
 
-/* Changes the overlay only. */
+/*
+ * These change the overlay only.  ledger_put replaces; ERR_INVALID: number 0, a
+ * size above FILE_SIZE_MAX, a version, rdev, blocks or number above INT64_MAX,
+ * nanoseconds that are none.  Removing what is not there is no error (redo).
+ */
 enum err ledger_put(struct ledger *ledger, const struct ledger_row *row) MUST_CHECK;
 enum err ledger_remove(struct ledger *ledger, uint64_t number) MUST_CHECK;
 
-/* Rows and position in one transaction (synchronous = FULL); empties the overlay. */
+/*
+ * Rows and position in one transaction (synchronous = FULL); empties the
+ * overlay.  Takes what was put before the call; lookups, puts and removes go
+ * on meanwhile, commits wait for each other.  After an error the disk is as
+ * before, nothing is lost from the overlay, and the commit may be tried again:
+ * ERR_FULL, ERR_IO, ERR_FORMAT (damaged), ERR_BUSY (somebody else writes),
+ * ERR_INVALID (a row's number is not below next_number).
+ */
 enum err ledger_commit(struct ledger *ledger, const struct ledger_position *position) MUST_CHECK;
 
 /* Rows now, overlay included; a row of its own, never COUNT(*). */
 uint64_t ledger_count(struct ledger *ledger);
 
-/* Each row by rising number (overlay included); stops when `each` fails. */
+/*
+ * Each row by rising number (overlay included); stops when `each` fails.  A row
+ * that does not verify is logged and left out, and the walk ends with
+ * ERR_TAMPERED after the others.  `each` runs without locks and may call any
+ * function here; of what changes during a walk it sees the old or the new.
+ */
 typedef enum err ledger_each(void *ctx, const struct ledger_row *row);
 enum err ledger_walk(struct ledger *ledger, ledger_each *each, void *ctx) MUST_CHECK;
 /* Rows with nlink 0: deleted at mount (I23). */

@@ -5,6 +5,7 @@
 #ifndef PHIFS_BASE_CLOCK_H
 #define PHIFS_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -18,6 +19,10 @@ int64_t clock_boot_ns(void);
 int64_t clock_wall_ns(void);
 /* Wall time as a struct timespec. */
 struct timespec clock_wall(void);
+/* A condition whose timeouts do not follow the wall clock. */
+void clock_cond_init(pthread_cond_t *cond);
+/* Wait on such a condition until `deadline_ns` (clock_boot_ns) at most. */
+void clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns);
 /* Blocks for at least `ns`. */
 void clock_sleep_ns(int64_t ns);
 

@@ -31,7 +31,7 @@
 #define JOURNAL_HEADER_LEN  128u
 #define JOURNAL_MAC_LEN     32u
 #define JOURNAL_SESSION_LEN 16u
-#define JOURNAL_TXN_MAX     (24u << 20) /* a transaction longer than this is refused */
+#define JOURNAL_TXN_MAX     (56u << 20) /* a transaction longer than this is refused */
 #define JOURNAL_NO_SHRINK   UINT64_MAX
 
 struct journal_header {

@@ -1,0 +1,459 @@
+#include "store/committer.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/apply.h"
+#include "store/commit.h"
+#include "store/flusher.h"
+#include "store/node.h"
+
+/* A writer over the dirty limit. */
+struct memory_waiter {
+	struct memory_waiter *next;
+	store_done *done;
+	void *ctx;
+	size_t bytes;
+};
+
+struct committer {
+	struct store *store;
+	pthread_t thread;
+	pthread_mutex_t mutex;       /* protects the rest */
+	pthread_cond_t wake, idle;
+	struct waiter *waiters;
+	struct memory_waiter *memory_waiters;
+	bool is_urgent;              /* a new waiter, a ready cut */
+	bool is_everything;          /* take all that is ready */
+	bool is_checkpoint_wanted;
+	bool is_busy, is_stopping;
+	uint64_t flushed_names_op;   /* namespace changes that are flushed */
+	int64_t flushed_all_at_ns;   /* the timer's last tick */
+};
+
+/* --- one transaction ---------------------------------------------------------------- */
+
+/* The journal's other half is still needed: let the applier free it. */
+static enum err make_room(struct store *store, size_t len)
+{
+	enum err err = journal_place(store->journal, len);
+
+	while (err == ERR_AGAIN) {
+		struct ledger_position position;
+		uint64_t last_seq = 0;
+
+		if (atomic_load(&store->frozen) != ERR_OK)
+			return ERR_FROZEN;
+		(void)journal_full_half(store->journal, &last_seq, &position);
+		applier_request_checkpoint(store->applier);
+		(void)applier_wait(store->applier, last_seq, true, clock_boot_ns() + NS_PER_SECOND);
+		err = journal_place(store->journal, len);
+	}
+	return err;
+}
+
+/* The audit trail's flush runs beside the journal's own (F9). */
+static enum err append_and_flush(struct store *store, struct txn *txn)
+{
+	const struct store_hooks *hooks = &store->hooks;
+	uint64_t ticket = hooks->flush_begin != NULL ? hooks->flush_begin(hooks->ctx) : 0;
+	enum err err = journal_append(store->journal, txn);
+
+	if (err == ERR_OK)
+		err = journal_flush(store->journal);
+	if (hooks->flush_wait != NULL && err == ERR_OK)
+		err = hooks->flush_wait(hooks->ctx, ticket);
+	return err == ERR_OK ? journal_write_anchor(store->journal) : err;
+}
+
+static void mark_flushed(struct txn *txn)
+{
+	for (struct part *part = txn->parts_first; part != NULL; part = part->next) {
+		struct node *node = part->node;
+
+		pthread_mutex_lock(&node->mutex);
+		if (part->is_delete)
+			node->flushed_op = UINT64_MAX;
+		else if (part->op > node->flushed_op)
+			node->flushed_op = part->op;
+		pthread_mutex_unlock(&node->mutex);
+	}
+}
+
+static enum err commit(struct committer *committer, bool everything, uint64_t *names_op)
+{
+	struct store *store = committer->store;
+	struct txn *txn = txn_new(journal_seq(store->journal) + 1);
+	enum err err = txn == NULL ? ERR_NO_MEMORY : gather(store, txn, everything);
+
+	if (err == ERR_OK && txn->part_count > 0) {
+		err = seal(store, txn);
+		if (err == ERR_OK)
+			err = make_room(store, txn_len(txn));
+		if (err == ERR_OK)
+			err = append_and_flush(store, txn);
+	}
+	if (err != ERR_OK) {
+		/* Its parts hang in their contents: the freeze keeps them for readers. */
+		store_freeze(store, err);
+		return err;
+	}
+	*names_op = txn->names_op;
+	if (txn->part_count == 0) {
+		txn_free(store, txn);
+		return ERR_OK;
+	}
+	mark_flushed(txn);
+	atomic_fetch_add(&store->commits, 1);
+	applier_push(store->applier, txn);
+	return ERR_OK;
+}
+
+/* --- waiters ----------------------------------------------------------------------------- */
+
+static void waiter_free(struct store *store, struct waiter *waiter)
+{
+	for (size_t i = 0; i < waiter->count; i++)
+		node_put(store, waiter->want[i].node);
+	free(waiter);
+}
+
+static bool is_satisfied(const struct committer *committer, struct waiter *waiter, enum err *err)
+{
+	bool satisfied = committer->flushed_names_op >= waiter->names_op;
+
+	for (size_t i = 0; i < waiter->count && satisfied; i++) {
+		struct node *node = waiter->want[i].node;
+
+		pthread_mutex_lock(&node->mutex);
+		satisfied = node->flushed_op >= waiter->want[i].op || node->damaged != ERR_OK;
+		if (node->damaged != ERR_OK)
+			*err = node->damaged;
+		pthread_mutex_unlock(&node->mutex);
+	}
+	return satisfied;
+}
+
+/* Answer whoever is satisfied, or everybody with `err`.  Mutex held, released meanwhile. */
+static void answer_waiters(struct committer *committer, enum err err)
+{
+	struct waiter **link = &committer->waiters, *answered = NULL;
+
+	while (*link != NULL) {
+		struct waiter *waiter = *link;
+		enum err its_err = err;
+
+		if (err == ERR_OK && !is_satisfied(committer, waiter, &its_err)) {
+			link = &waiter->next;
+			continue;
+		}
+		*link = waiter->next;
+		waiter->next = answered;
+		waiter->err = its_err;
+		answered = waiter;
+	}
+	pthread_mutex_unlock(&committer->mutex);
+	while (answered != NULL) {
+		struct waiter *waiter = answered;
+
+		answered = waiter->next;
+		waiter->done(waiter->ctx, waiter->err, waiter->bytes);
+		waiter_free(committer->store, waiter);
+	}
+	pthread_mutex_lock(&committer->mutex);
+}
+
+static void answer_memory(struct committer *committer, enum err err)
+{
+	struct memory_waiter *list;
+
+	if (committer->memory_waiters == NULL ||
+	    (err == ERR_OK &&
+	     pages_bytes(&committer->store->pages) > committer->store->dirty_max))
+		return;
+	list = committer->memory_waiters;
+	committer->memory_waiters = NULL;
+	pthread_mutex_unlock(&committer->mutex);
+	while (list != NULL) {
+		struct memory_waiter *waiter = list;
+
+		list = waiter->next;
+		waiter->done(waiter->ctx, err, err == ERR_OK ? waiter->bytes : 0);
+		free(waiter);
+	}
+	pthread_mutex_lock(&committer->mutex);
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+static int64_t due_at(struct committer *committer)
+{
+	struct store *store = committer->store;
+	int64_t at;
+
+	if (committer->is_urgent || committer->is_checkpoint_wanted ||
+	    atomic_load(&store->pending_bytes) >= COMMIT_PENDING_MAX ||
+	    (committer->memory_waiters != NULL && atomic_load(&store->pending_bytes) > 0))
+		return 0;
+	pthread_mutex_lock(&store->dirty_mutex);
+	at = store->dirty_count > 0 ? store->dirty_since_ns : INT64_MAX;
+	pthread_mutex_unlock(&store->dirty_mutex);
+	if (at == INT64_MAX)
+		return INT64_MAX;
+	if (committer->flushed_all_at_ns > at)
+		at = committer->flushed_all_at_ns;
+	return at + store->commit_interval_ms * NS_PER_MS;
+}
+
+static void run_commit(struct committer *committer)
+{
+	struct store *store = committer->store;
+	bool checkpoint_wanted = committer->is_checkpoint_wanted;
+	bool everything = committer->is_everything || !committer->is_urgent || checkpoint_wanted;
+	uint64_t names_op = 0;
+	enum err err;
+
+	committer->is_urgent = committer->is_everything = committer->is_checkpoint_wanted = false;
+	committer->is_busy = true;
+	if (everything)
+		committer->flushed_all_at_ns = clock_boot_ns();
+	pthread_mutex_unlock(&committer->mutex);
+	err = commit(committer, everything, &names_op);
+	if (everything && err == ERR_OK)
+		flusher_request_all(store);
+	if (checkpoint_wanted && err == ERR_OK) {
+		(void)journal_switch(store->journal);
+		applier_request_checkpoint(store->applier);
+	}
+	pthread_mutex_lock(&committer->mutex);
+	if (err == ERR_OK && names_op > committer->flushed_names_op)
+		committer->flushed_names_op = names_op;
+	committer->is_busy = false;
+	pthread_cond_broadcast(&committer->idle);
+}
+
+static void *committer_main(void *ctx)
+{
+	struct committer *committer = ctx;
+
+	pthread_mutex_lock(&committer->mutex);
+	while (!committer->is_stopping) {
+		enum err frozen = atomic_load(&committer->store->frozen) != ERR_OK ? ERR_FROZEN
+										    : ERR_OK;
+		int64_t at;
+
+		answer_memory(committer, frozen);
+		answer_waiters(committer, frozen);
+		at = frozen != ERR_OK ? clock_boot_ns() + NS_PER_SECOND : due_at(committer);
+		if (at > clock_boot_ns()) {
+			int64_t tick = clock_boot_ns() + NS_PER_SECOND;
+
+			clock_cond_wait(&committer->wake, &committer->mutex, at < tick ? at : tick);
+			continue;
+		}
+		run_commit(committer);
+	}
+	answer_memory(committer, ERR_LOCKED);
+	answer_waiters(committer, ERR_LOCKED);
+	pthread_mutex_unlock(&committer->mutex);
+	return NULL;
+}
+
+static void wake(struct committer *committer, bool urgent, bool everything)
+{
+	pthread_mutex_lock(&committer->mutex);
+	committer->is_urgent |= urgent;
+	committer->is_everything |= everything;
+	pthread_cond_signal(&committer->wake);
+	pthread_mutex_unlock(&committer->mutex);
+}
+
+void committer_poke(struct committer *committer)
+{
+	wake(committer, false, false);
+}
+
+void committer_cut_ready(struct committer *committer)
+{
+	wake(committer, true, false);
+}
+
+void committer_checkpoint(struct committer *committer)
+{
+	pthread_mutex_lock(&committer->mutex);
+	committer->is_checkpoint_wanted = true;
+	pthread_cond_signal(&committer->wake);
+	pthread_mutex_unlock(&committer->mutex);
+}
+
+static void add_waiter(struct committer *committer, struct waiter *waiter, bool everything)
+{
+	pthread_mutex_lock(&committer->mutex);
+	waiter->next = committer->waiters;
+	committer->waiters = waiter;
+	committer->is_urgent = true;
+	committer->is_everything |= everything;
+	pthread_cond_signal(&committer->wake);
+	pthread_mutex_unlock(&committer->mutex);
+}
+
+/* R2: what is wanted is the state as of now, by a cut made from here on. */
+static void want(struct store *store, struct waiter *waiter, struct node *node, uint64_t op)
+{
+	node_ref(store, node, 1);
+	waiter->want[waiter->count].node = node;
+	waiter->want[waiter->count++].op = op;
+	pthread_mutex_lock(&node->mutex);
+	if (op > node->wanted_op)
+		node->wanted_op = op;
+	if (node->content != NULL)
+		flusher_request(store->flusher, node->content);
+	pthread_mutex_unlock(&node->mutex);
+}
+
+void committer_wait_node(struct committer *committer, struct node *node, uint64_t op,
+			 size_t bytes, store_done *done, void *ctx)
+{
+	struct store *store = committer->store;
+	struct waiter *waiter = calloc(1, sizeof(*waiter) + sizeof(waiter->want[0]));
+
+	if (waiter == NULL) {
+		done(ctx, ERR_NO_MEMORY, 0);
+		return;
+	}
+	waiter->done = done;
+	waiter->ctx = ctx;
+	waiter->bytes = bytes;
+	waiter->names_op = atomic_load(&store->names_op);
+	want(store, waiter, node, op);
+	add_waiter(committer, waiter, false);
+}
+
+void committer_wait_all(struct committer *committer, store_done *done, void *ctx)
+{
+	struct store *store = committer->store;
+	struct waiter *waiter;
+	struct node **nodes = NULL;
+	size_t count = 0;
+
+	pthread_mutex_lock(&store->dirty_mutex);
+	waiter = calloc(1, sizeof(*waiter) + store->dirty_count * sizeof(waiter->want[0]));
+	nodes = malloc((store->dirty_count + 1) * sizeof(*nodes));
+	for (struct node *node = store->dirty_first; waiter != NULL && nodes != NULL && node != NULL;
+	     node = node->dirty_next) {
+		node_ref(store, node, 1);
+		nodes[count++] = node;
+	}
+	pthread_mutex_unlock(&store->dirty_mutex);
+	if (waiter == NULL || nodes == NULL) {
+		free(waiter);
+		free(nodes);
+		done(ctx, ERR_NO_MEMORY, 0);
+		return;
+	}
+	waiter->done = done;
+	waiter->ctx = ctx;
+	waiter->names_op = atomic_load(&store->names_op);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t op;
+
+		pthread_mutex_lock(&nodes[i]->mutex);
+		op = nodes[i]->op;
+		pthread_mutex_unlock(&nodes[i]->mutex);
+		want(store, waiter, nodes[i], op);
+		node_put(store, nodes[i]);
+	}
+	free(nodes);
+	add_waiter(committer, waiter, true);
+}
+
+void committer_wait_memory(struct committer *committer, size_t bytes, store_done *done, void *ctx)
+{
+	struct memory_waiter *waiter;
+
+	if (pages_bytes(&committer->store->pages) <= committer->store->dirty_max) {
+		if (atomic_load(&committer->store->pending_bytes) >= COMMIT_PENDING_MAX)
+			committer_poke(committer);
+		done(ctx, ERR_OK, bytes);
+		return;
+	}
+	waiter = malloc(sizeof(*waiter));
+	if (waiter == NULL) {
+		done(ctx, ERR_NO_MEMORY, 0);
+		return;
+	}
+	*waiter = (struct memory_waiter){NULL, done, ctx, bytes};
+	pthread_mutex_lock(&committer->mutex);
+	waiter->next = committer->memory_waiters;
+	committer->memory_waiters = waiter;
+	pthread_cond_signal(&committer->wake);
+	pthread_mutex_unlock(&committer->mutex);
+}
+
+static bool anything_dirty(struct store *store)
+{
+	bool dirty;
+
+	pthread_mutex_lock(&store->dirty_mutex);
+	dirty = store->dirty_count > 0;
+	pthread_mutex_unlock(&store->dirty_mutex);
+	return dirty;
+}
+
+bool committer_drain(struct committer *committer, int64_t deadline_ns)
+{
+	struct store *store = committer->store;
+
+	while (anything_dirty(store)) {
+		if (atomic_load(&store->frozen) != ERR_OK || clock_boot_ns() >= deadline_ns)
+			return false;
+		flusher_request_all(store);
+		if (!flusher_drain(store->flusher, deadline_ns))
+			return false;
+		pthread_mutex_lock(&committer->mutex);
+		committer->is_urgent = committer->is_everything = true;
+		pthread_cond_signal(&committer->wake);
+		clock_cond_wait(&committer->idle, &committer->mutex,
+				clock_boot_ns() + 100 * NS_PER_MS);
+		pthread_mutex_unlock(&committer->mutex);
+	}
+	pthread_mutex_lock(&committer->mutex);
+	while (committer->is_busy && clock_boot_ns() < deadline_ns)
+		clock_cond_wait(&committer->idle, &committer->mutex, deadline_ns);
+	pthread_mutex_unlock(&committer->mutex);
+	return !committer->is_busy;
+}
+
+enum err committer_start(struct store *store, struct committer **out)
+{
+	struct committer *committer = calloc(1, sizeof(*committer));
+
+	if (committer == NULL)
+		return ERR_NO_MEMORY;
+	committer->store = store;
+	pthread_mutex_init(&committer->mutex, NULL);
+	clock_cond_init(&committer->wake);
+	clock_cond_init(&committer->idle);
+	if (pthread_create(&committer->thread, NULL, committer_main, committer) != 0) {
+		free(committer);
+		return ERR_SYSTEM;
+	}
+	*out = committer;
+	return ERR_OK;
+}
+
+void committer_stop(struct committer *committer)
+{
+	if (committer == NULL)
+		return;
+	pthread_mutex_lock(&committer->mutex);
+	committer->is_stopping = true;
+	pthread_cond_signal(&committer->wake);
+	pthread_mutex_unlock(&committer->mutex);
+	pthread_join(committer->thread, NULL);
+	pthread_cond_destroy(&committer->wake);
+	pthread_cond_destroy(&committer->idle);
+	pthread_mutex_destroy(&committer->mutex);
+	free(committer);
+}

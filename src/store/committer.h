@@ -1,0 +1,38 @@
+/*
+ * The commit thread: gather, seal, append, flush, anchor, wake.  It writes no
+ * object.  One flush serves every fsync that waits when it starts.
+ */
+#ifndef PHIFS_STORE_COMMITTER_H
+#define PHIFS_STORE_COMMITTER_H
+
+#include "store/volume.h"
+
+struct committer;
+
+enum err committer_start(struct store *store, struct committer **committer) MUST_CHECK;
+/* After everything is committed; whoever still waits gets ERR_LOCKED. */
+void committer_stop(struct committer *committer);
+
+/*
+ * Call `done` when `node` is flushed at least as of operation `op`, and the
+ * namespace as of now.  Takes a reference of its own.  `bytes` goes to `done`.
+ */
+void committer_wait_node(struct committer *committer, struct node *node, uint64_t op,
+			 size_t bytes, store_done *done, void *ctx);
+/* The same for everything that is dirty now. */
+void committer_wait_all(struct committer *committer, store_done *done, void *ctx);
+
+/* Call `done` when dirty memory is below its limit: at once if it is now. */
+void committer_wait_memory(struct committer *committer, size_t bytes, store_done *done, void *ctx);
+
+/* Look again: memory was freed, a checkpoint is done. */
+void committer_poke(struct committer *committer);
+/* A cut is ready. */
+void committer_cut_ready(struct committer *committer);
+/* Commit everything, switch halves, ask for a checkpoint; does not wait. */
+void committer_checkpoint(struct committer *committer);
+
+/* Names and data committed up to now; for the lock.  False: deadline or frozen. */
+bool committer_drain(struct committer *committer, int64_t deadline_ns);
+
+#endif

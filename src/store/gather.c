@@ -1,0 +1,232 @@
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/commit.h"
+#include "store/content.h"
+#include "store/node.h"
+
+/* Where a part's content state comes from (R1). */
+enum state_source { TAKE_NOTHING, TAKE_LIVE, TAKE_CUT, TAKE_EMPTY, TAKE_DELETE };
+
+/* Dirty nodes, referenced; the list itself may change meanwhile. */
+static enum err list_dirty(struct store *store, struct node ***list, size_t *count)
+{
+	struct node **nodes;
+	size_t n = 0;
+
+	pthread_mutex_lock(&store->dirty_mutex);
+	nodes = malloc((store->dirty_count + 1) * sizeof(*nodes));
+	if (nodes != NULL) {
+		for (struct node *node = store->dirty_first; node != NULL; node = node->dirty_next) {
+			node_ref(store, node, 1);
+			nodes[n++] = node;
+		}
+	}
+	pthread_mutex_unlock(&store->dirty_mutex);
+	if (nodes == NULL)
+		return ERR_NO_MEMORY;
+	*list = nodes;
+	*count = n;
+	return ERR_OK;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool is_wanted(const struct node *node)
+{
+	return node->wanted_op > node->appended_op || node->must_op > node->appended_op;
+}
+
+/* node->mutex held. */
+static enum state_source choose(const struct node *node, bool has_room)
+{
+	const struct content *content = node->content;
+	bool wanted = is_wanted(node) || has_room;
+
+	if (!node->is_dirty || node->is_gone || content == NULL)
+		return TAKE_NOTHING;
+	/* Never in a transaction, and nobody can reach it: release discards it. */
+	if (node->attr.nlink == 0 && node->opens == 0)
+		return node->is_new ? TAKE_NOTHING : TAKE_DELETE;
+	/* All of the namespace, always (I21); it never streams. */
+	if (!S_ISREG(node->attr.mode) || node->is_metadata)
+		return TAKE_LIVE;
+	if (wanted && !content_has_unflushed(content))
+		return TAKE_LIVE;
+	if ((wanted || node->is_new) && content->ready != NULL &&
+	    content->ready->op > node->appended_op)
+		return TAKE_CUT;
+	return node->is_new ? TAKE_EMPTY : TAKE_NOTHING;
+}
+
+/* All shrinks the tree does not have yet go with a live part. */
+static void take_shrinks(struct content *content, struct part *part)
+{
+	part->shrink = content->shrink;
+	content->shrink = NO_SHRINK;
+	if (content->flushing != NULL) {
+		part->shrink = smaller(part->shrink, content->flushing->shrink);
+		content->flushing->shrink = NO_SHRINK;
+	}
+	if (content->ready != NULL)
+		part->shrink = smaller(part->shrink, content->ready->shrink);
+	cut_free(content->ready);
+	content->ready = NULL;
+}
+
+static enum err take_state(struct content *content, struct part *part, enum state_source source)
+{
+	struct node *node = content->node;
+	enum err err = ERR_OK;
+
+	part->attr = node->attr;
+	part->shrink = NO_SHRINK;
+	part->op = node->op;
+	switch (source) {
+	case TAKE_LIVE:
+		err = overlay_snapshot(&content->live, &part->overlay);
+		if (err == ERR_OK)
+			take_shrinks(content, part);
+		content->fresh_bytes = 0;
+		break;
+	case TAKE_CUT:
+		part->op = content->ready->op;
+		part->attr.size = content->ready->size;
+		part->attr.blocks = content->ready->blocks;
+		part->shrink = content->ready->shrink;
+		part->overlay = content->ready->overlay;
+		overlay_init(&content->ready->overlay);
+		cut_free(content->ready);
+		content->ready = NULL;
+		break;
+	case TAKE_EMPTY:
+		part->op = 0;
+		part->attr.size = part->attr.blocks = 0;
+		break;
+	case TAKE_DELETE:
+		part->is_delete = true;
+		break;
+	case TAKE_NOTHING:
+		break;
+	}
+	return err;
+}
+
+/* The transaction's number goes into what it carries for the first time. */
+static enum err mark(void *ctx, uint64_t block, struct extent *extent)
+{
+	struct part *part = ctx;
+
+	(void)block;
+	if (extent->seq == 0)
+		extent->seq = part->seq;
+	return ERR_OK;
+}
+
+static void link_part(struct txn *txn, struct part *part)
+{
+	struct content *content = part->content;
+
+	if (txn->parts_last != NULL)
+		txn->parts_last->next = part;
+	else
+		txn->parts_first = part;
+	txn->parts_last = part;
+	txn->part_count++;
+	if (content->parts_last != NULL)
+		content->parts_last->content_next = part;
+	else
+		content->parts_first = part;
+	content->parts_last = part;
+}
+
+/* The node's own bookkeeping once a part has its state; node->mutex held. */
+static void settle_node(struct store *store, struct node *node, const struct part *part)
+{
+	node->is_new = false;
+	node->is_gone = part->is_delete;
+	if (part->op > node->appended_op)
+		node->appended_op = part->op;
+	if (part->op >= node->must_op)
+		node->must_op = 0;
+	if (part->op == node->op)
+		node_clean(store, node);
+}
+
+static enum err take(struct store *store, struct txn *txn, struct node *node,
+		     enum state_source source)
+{
+	struct content *content = node->content;
+	struct part *part = calloc(1, sizeof(*part));
+	enum err err;
+
+	if (part == NULL)
+		return ERR_NO_MEMORY;
+	overlay_init(&part->overlay);
+	part->seq = txn->seq;
+	part->node = node;
+	part->content = content;
+	part->is_create = node->is_new;
+	part->base = content->base;
+	part->levels_before = node->is_new ? 0 : content->tree.levels;
+	part->parent = node->parent;
+	part->attributes = node->attributes;
+	if (node->name != NULL && node->attr.nlink > 0)
+		strncpy(part->name, node->name, sizeof(part->name) - 1);
+	err = take_state(content, part, source);
+	if (err != ERR_OK) {
+		free(part);
+		return err;
+	}
+	node_ref(store, node, 1);
+	(void)overlay_walk(&part->overlay, mark, part);
+	content->sealing_shrink = part->shrink;
+	link_part(txn, part);
+	settle_node(store, node, part);
+	return ERR_OK;
+}
+
+/* Journal bytes that the live state of a node would cost at most. */
+static size_t cost(const struct node *node)
+{
+	size_t groups = node->content != NULL ? node->content->live.count : 0;
+
+	return INODE_RECORD_COST + groups * TREE_FANOUT * ENTRY_LEN +
+	       (node->content != NULL ? node->content->fresh_bytes : 0);
+}
+
+enum err gather(struct store *store, struct txn *txn, bool everything)
+{
+	struct node **list = NULL;
+	size_t count = 0, used = 0;
+	enum err err;
+
+	pthread_rwlock_wrlock(&store->names);
+	txn->names_op = atomic_load(&store->names_op);
+	atomic_store(&store->pending_bytes, 0);
+	err = list_dirty(store, &list, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct node *node = list[i];
+
+		pthread_mutex_lock(&node->mutex);
+		if (err == ERR_OK) {
+			bool has_room = everything ? used < TXN_TARGET_LEN
+						   : cost(node) < STREAM_REQUEST_MIN;
+			enum state_source source = choose(node, has_room);
+
+			if (source != TAKE_NOTHING) {
+				used += cost(node);
+				err = take(store, txn, node, source);
+			}
+		}
+		pthread_mutex_unlock(&node->mutex);
+		node_put(store, node);
+	}
+	free(list);
+	pthread_rwlock_unlock(&store->names);
+	return err;
+}

@@ -1,0 +1,280 @@
+#include "store/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "store/content.h"
+#include "store/dir.h"
+
+static struct table_shard *shard_of(struct store *store, uint64_t number)
+{
+	return &store->table[number % TABLE_SHARDS];
+}
+
+/* Shard locked.  Adds a reference. */
+static struct node *find_locked(struct table_shard *shard, uint64_t number)
+{
+	struct node *node;
+
+	HASH_FIND(hh, shard->nodes, &number, sizeof(number), node);
+	if (node != NULL)
+		node->refs++;
+	return node;
+}
+
+struct node *node_find(struct store *store, uint64_t number)
+{
+	struct table_shard *shard = shard_of(store, number);
+	struct node *node;
+
+	pthread_mutex_lock(&shard->mutex);
+	node = find_locked(shard, number);
+	pthread_mutex_unlock(&shard->mutex);
+	return node;
+}
+
+static void node_free(struct node *node)
+{
+	node_forget_name(node);
+	pthread_mutex_destroy(&node->mutex);
+	free(node);
+}
+
+static struct node *node_alloc(const struct object_id *id)
+{
+	struct node *node = calloc(1, sizeof(*node));
+
+	if (node == NULL)
+		return NULL;
+	node->id = *id;
+	node->number = object_id_number(id);
+	node->refs = 1;
+	pthread_mutex_init(&node->mutex, NULL);
+	return node;
+}
+
+/* Put a new node into the table, unless another thread was faster. */
+static struct node *insert(struct store *store, struct node *node)
+{
+	struct table_shard *shard = shard_of(store, node->number);
+	struct node *other;
+
+	pthread_mutex_lock(&shard->mutex);
+	other = find_locked(shard, node->number);
+	if (other == NULL)
+		HASH_ADD(hh, shard->nodes, number, sizeof(node->number), node);
+	pthread_mutex_unlock(&shard->mutex);
+	if (other == NULL)
+		return node;
+	node_free(node);
+	return other;
+}
+
+static enum err load(struct store *store, uint64_t number, struct node **out)
+{
+	struct ledger_row row;
+	struct node *node;
+	enum err err = ledger_get(store->ledger, number, &row);
+
+	if (err == ERR_NOT_FOUND)
+		return ERR_STALE;
+	if (err != ERR_OK)
+		return err;
+	node = node_alloc(&row.id);
+	if (node == NULL)
+		return ERR_NO_MEMORY;
+	node->attr = row.attr;
+	node->epoch = row.epoch;
+	*out = insert(store, node);
+	return ERR_OK;
+}
+
+enum err node_get(struct store *store, uint64_t number, const struct object_id *id,
+		  struct node **out)
+{
+	struct node *node = node_find(store, number);
+	enum err err;
+
+	if (node == NULL) {
+		if (!atomic_load(&store->unlocked))
+			return ERR_LOCKED;
+		err = load(store, number, &node);
+		if (err != ERR_OK)
+			return err;
+	}
+	if (id != NULL && memcmp(&node->id, id, sizeof(*id)) != 0) {
+		store_report(store, node, ERR_TAMPERED, 0);
+		node_put(store, node);
+		return ERR_TAMPERED;
+	}
+	*out = node;
+	return ERR_OK;
+}
+
+void node_ref(struct store *store, struct node *node, uint64_t count)
+{
+	struct table_shard *shard = shard_of(store, node->number);
+
+	pthread_mutex_lock(&shard->mutex);
+	node->refs += count;
+	pthread_mutex_unlock(&shard->mutex);
+}
+
+void node_drop(struct store *store, struct node *node, uint64_t count)
+{
+	struct table_shard *shard = shard_of(store, node->number);
+	bool is_last;
+
+	pthread_mutex_lock(&shard->mutex);
+	if (count > node->refs) {
+		log_error("node %llu: more references dropped than held",
+			  (unsigned long long)node->number);
+		count = node->refs;
+	}
+	node->refs -= count;
+	is_last = node->refs == 0;
+	if (is_last)
+		HASH_DEL(shard->nodes, node);
+	pthread_mutex_unlock(&shard->mutex);
+	if (is_last) {
+		dir_free(node);
+		node_free(node);
+	}
+}
+
+void node_put(struct store *store, struct node *node)
+{
+	if (node != NULL)
+		node_drop(store, node, 1);
+}
+
+static void next_id(struct store *store, struct object_id *id)
+{
+	uint64_t number = atomic_fetch_add(&store->next_number, 1);
+
+	store_u64(id->bytes, number);
+	random_bytes(id->bytes + 8, 8);
+}
+
+enum err node_new(struct store *store, uint32_t mode, uint64_t rdev, uint32_t uid, uint32_t gid,
+		  struct node **out)
+{
+	struct timespec now = clock_wall();
+	struct object_id id;
+	struct node *node;
+
+	next_id(store, &id);
+	node = node_alloc(&id);
+	if (node == NULL)
+		return ERR_NO_MEMORY;
+	node->attr = (struct object_attr){
+		.mode = mode, .uid = uid, .gid = gid, .rdev = rdev, .nlink = 1,
+		.atime = now, .mtime = now, .ctime = now, .btime = now};
+	node->epoch = keyring_epoch(store->keyring);
+	node->is_new = true;
+	node->header_known = true;
+	*out = insert(store, node);
+	return ERR_OK;
+}
+
+void node_changed(struct store *store, struct node *node)
+{
+	node->op = store_tick(store);
+	if (node->is_dirty || node->is_gone)
+		return;
+	node->is_dirty = true;
+	node_ref(store, node, 1);
+	atomic_fetch_add(&store->pending_bytes, INODE_RECORD_COST);
+	pthread_mutex_lock(&store->dirty_mutex);
+	node->dirty_prev = store->dirty_last;
+	node->dirty_next = NULL;
+	if (store->dirty_last != NULL)
+		store->dirty_last->dirty_next = node;
+	else
+		store->dirty_first = node;
+	store->dirty_last = node;
+	if (store->dirty_count++ == 0)
+		store->dirty_since_ns = clock_boot_ns();
+	pthread_mutex_unlock(&store->dirty_mutex);
+}
+
+void node_clean(struct store *store, struct node *node)
+{
+	if (!node->is_dirty)
+		return;
+	node->is_dirty = false;
+	pthread_mutex_lock(&store->dirty_mutex);
+	if (node->dirty_prev != NULL)
+		node->dirty_prev->dirty_next = node->dirty_next;
+	else
+		store->dirty_first = node->dirty_next;
+	if (node->dirty_next != NULL)
+		node->dirty_next->dirty_prev = node->dirty_prev;
+	else
+		store->dirty_last = node->dirty_prev;
+	store->dirty_count--;
+	pthread_mutex_unlock(&store->dirty_mutex);
+	node_put(store, node);
+}
+
+void node_forget_name(struct node *node)
+{
+	if (node->name == NULL)
+		return;
+	secmem_wipe(node->name, strlen(node->name));
+	free(node->name);
+	node->name = NULL;
+}
+
+enum err node_set_name(struct node *node, const struct object_id *parent, const char *name)
+{
+	char *copy;
+
+	if (node->name != NULL && strcmp(node->name, name) == 0) {
+		node->parent = *parent;
+		return ERR_OK;
+	}
+	copy = strdup(name);
+	if (copy == NULL)
+		return ERR_NO_MEMORY;
+	node_forget_name(node);
+	node->name = copy;
+	node->parent = *parent;
+	return ERR_OK;
+}
+
+void node_attr(const struct node *node, struct store_attr *attr)
+{
+	attr->number = node->number;
+	attr->object = node->attr;
+}
+
+void node_walk(struct store *store, node_each *each, void *ctx)
+{
+	for (size_t i = 0; i < TABLE_SHARDS; i++) {
+		struct node *node, *next;
+
+		pthread_mutex_lock(&store->table[i].mutex);
+		HASH_ITER(hh, store->table[i].nodes, node, next)
+			each(ctx, node);
+		pthread_mutex_unlock(&store->table[i].mutex);
+	}
+}
+
+void node_free_all(struct store *store)
+{
+	for (size_t i = 0; i < TABLE_SHARDS; i++) {
+		struct node *node, *next;
+
+		HASH_ITER(hh, store->table[i].nodes, node, next) {
+			HASH_DEL(store->table[i].nodes, node);
+			dir_free(node);
+			node_free(node);
+		}
+	}
+}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "store/dir.h"
 #include "store/node.h"
 #include "store/part.h"
@@ -281,6 +282,31 @@ enum err content_get(struct store *store, struct node *node, struct content **ou
 	}
 	*out = attach(store, node, content, is_new ? NULL : &header);
 	return ERR_OK;
+}
+
+enum err content_get_empty(struct store *store, struct node *node, struct content **out)
+{
+	struct content *content;
+	enum err err = content_alloc(store, node, node->epoch, &content);
+
+	if (err != ERR_OK)
+		return err;
+	atomic_store(&content->exists, true);
+	pthread_mutex_lock(&node->mutex);
+	if (node->damaged == ERR_OK)
+		node->damaged = ERR_TAMPERED;
+	pthread_mutex_unlock(&node->mutex);
+	*out = attach(store, node, content, NULL);
+	return ERR_OK;
+}
+
+void content_remove_file(struct store *store, struct content *content)
+{
+	char path[OBJECT_PATH_LEN];
+
+	content_path(content, path);
+	if (store->ciphertext->ops->unlink(store->ciphertext, path) != ERR_OK)
+		log_debug("an abandoned object stays until the next mount");
 }
 
 static bool is_settled(const struct content *content)

@@ -15,6 +15,11 @@
  * ERR_ROLLBACK, ERR_LEDGER_OLD, ERR_DELETED after a report; ERR_IO ...
  */
 enum err content_get(struct store *store, struct node *node, struct content **content) MUST_CHECK;
+/* For the removal of a damaged object: nothing but its key and path; it is refused otherwise. */
+enum err content_get_empty(struct store *store, struct node *node,
+			   struct content **content) MUST_CHECK;
+/* Remove the backing file of an object that was never in a transaction. */
+void content_remove_file(struct store *store, struct content *content);
 void content_put(struct store *store, struct content *content);
 /* One more pin; node->mutex held. */
 void content_pin(struct content *content);
@@ -62,6 +67,14 @@ struct block_state {
 };
 enum err content_block(struct store *store, struct content *content, uint64_t block,
 		       struct block_state *state, bool *reloaded) MUST_CHECK;
+
+/*
+ * If the whole tree page that has `block` is absent and the overlay has nothing
+ * there: the first block behind that emptiness, else `block`.  node->mutex
+ * held, released for loading.  What makes a terabyte of nothing quick to pass.
+ */
+enum err content_skip_holes(struct store *store, struct content *content, uint64_t block,
+			    uint64_t *next) MUST_CHECK;
 
 /* --- ranges in flight (R5) ----------------------------------------------------------- */
 

@@ -130,6 +130,45 @@ enum err content_block(struct store *store, struct content *content, uint64_t bl
 	}
 }
 
+/* The first block behind the highest absent page on the way to `block`. */
+static enum err skip_absent(struct store *store, struct content *content, uint64_t block,
+			    uint64_t *next)
+{
+	struct tree *tree = &content->tree;
+	uint8_t expected[OBJECT_ROOT_LEN];
+	size_t len;
+
+	*next = block;
+	for (int level = tree->levels - 1; level >= 1; level--) {
+		uint64_t index = block >> (TREE_FANOUT_LOG2 * (unsigned)level);
+		enum err err = content_load_page(store, content, level + 1,
+						 index >> TREE_FANOUT_LOG2);
+
+		if (err != ERR_OK)
+			return err;
+		if (tree_expected(tree, level, index, expected, &len) == TREE_ABSENT) {
+			*next = (index + 1) << (TREE_FANOUT_LOG2 * (unsigned)level);
+			return ERR_OK;
+		}
+	}
+	return ERR_OK;
+}
+
+enum err content_skip_holes(struct store *store, struct content *content, uint64_t block,
+			    uint64_t *next)
+{
+	uint64_t in_overlay = overlay_next(&content->live, block);
+	enum err err = ERR_OK;
+
+	if (block >= content_hole_from(content) || block >= layout_blocks(content->tree_size))
+		*next = UINT64_MAX;
+	else
+		err = skip_absent(store, content, block, next);
+	if (err == ERR_OK && in_overlay < *next)
+		*next = in_overlay;
+	return err;
+}
+
 enum err content_streamable(struct store *store, struct content *content, uint64_t block,
 			    bool *streamable)
 {

@@ -402,8 +402,15 @@ static enum err punch_blocks(struct store *store, struct content *content, uint6
 	for (uint64_t block = first; block < end && err == ERR_OK; block++) {
 		struct block_state state;
 		bool reloaded = false, is_hole;
+		uint64_t next;
 
-		err = content_block(store, content, block, &state, &reloaded);
+		err = in_run ? ERR_OK : content_skip_holes(store, content, block, &next);
+		if (err == ERR_OK && !in_run && next > block) {
+			block = next - 1;
+			continue;
+		}
+		if (err == ERR_OK)
+			err = content_block(store, content, block, &state, &reloaded);
 		if (err != ERR_OK)
 			break;
 		is_hole = state.extent != NULL ? state.extent->kind == EXTENT_HOLE

@@ -12,6 +12,8 @@
 struct job {
 	struct job *next;
 	struct content *content; /* pinned */
+	flusher_then *then;      /* may be NULL */
+	void *ctx;
 };
 
 struct flusher {
@@ -120,6 +122,8 @@ static void *flusher_main(void *ctx)
 			store_freeze(flusher->store, err);
 		content_put(flusher->store, job->content);
 		committer_cut_ready(flusher->store->committer);
+		if (job->then != NULL)
+			job->then(job->ctx);
 		free(job);
 		pthread_mutex_lock(&flusher->mutex);
 		flusher->is_busy = false;
@@ -129,18 +133,8 @@ static void *flusher_main(void *ctx)
 	return NULL;
 }
 
-void flusher_request(struct flusher *flusher, struct content *content)
+static void push(struct flusher *flusher, struct job *job)
 {
-	struct job *job;
-
-	if (content->flush_queued || !content_has_unflushed(content))
-		return;
-	job = malloc(sizeof(*job));
-	if (job == NULL)
-		return; /* The timer asks again. */
-	content->flush_queued = true;
-	content_pin(content);
-	*job = (struct job){NULL, content};
 	pthread_mutex_lock(&flusher->mutex);
 	if (flusher->last != NULL)
 		flusher->last->next = job;
@@ -149,6 +143,42 @@ void flusher_request(struct flusher *flusher, struct content *content)
 	flusher->last = job;
 	pthread_cond_signal(&flusher->wake);
 	pthread_mutex_unlock(&flusher->mutex);
+}
+
+static struct job *job_new(struct content *content, flusher_then *then, void *ctx)
+{
+	struct job *job = malloc(sizeof(*job));
+
+	if (job != NULL) {
+		*job = (struct job){NULL, content, then, ctx};
+		content->flush_queued = true;
+		content_pin(content);
+	}
+	return job;
+}
+
+void flusher_request(struct flusher *flusher, struct content *content)
+{
+	struct job *job;
+
+	if (content->flush_queued || !content_has_unflushed(content))
+		return;
+	job = job_new(content, NULL, NULL);
+	if (job != NULL) /* else the timer asks again */
+		push(flusher, job);
+}
+
+bool flusher_request_then(struct flusher *flusher, struct content *content, flusher_then *then,
+			  void *ctx)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&content->node->mutex);
+	job = job_new(content, then, ctx);
+	pthread_mutex_unlock(&content->node->mutex);
+	if (job != NULL)
+		push(flusher, job);
+	return job != NULL;
 }
 
 static struct node *next_dirty(struct store *store, uint64_t index)

@@ -16,6 +16,14 @@ enum err flusher_start(struct store *store, struct flusher **flusher) MUST_CHECK
  * held; does nothing if it is queued already and not begun.
  */
 void flusher_request(struct flusher *flusher, struct content *content);
+/*
+ * The same, and call `then` on the flusher's thread when the flush that began
+ * after the request is over (R3).  node->mutex is not held.  False: no memory,
+ * nothing is called.
+ */
+typedef void flusher_then(void *ctx);
+bool flusher_request_then(struct flusher *flusher, struct content *content, flusher_then *then,
+			  void *ctx) MUST_CHECK;
 /* Every dirty node that has unflushed streamed blocks: the timer. */
 void flusher_request_all(struct store *store);
 /* Wait until the queue is empty; false: deadline or frozen. */

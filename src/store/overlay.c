@@ -101,6 +101,21 @@ struct extent *overlay_find(const struct overlay *overlay, uint64_t block)
 	return group != NULL ? group->slots[block % GROUP_BLOCKS] : NULL;
 }
 
+uint64_t overlay_next(const struct overlay *overlay, uint64_t block)
+{
+	size_t i = position_of(overlay, block / GROUP_BLOCKS);
+
+	for (; i < overlay->count; i++) {
+		const struct overlay_group *group = overlay->groups[i];
+		uint64_t start = group->leaf * GROUP_BLOCKS;
+
+		for (size_t slot = block > start ? block - start : 0; slot < GROUP_BLOCKS; slot++)
+			if (group->slots[slot] != NULL)
+				return start + slot;
+	}
+	return UINT64_MAX;
+}
+
 static enum err grow(struct overlay *overlay)
 {
 	size_t room = overlay->room == 0 ? 4 : overlay->room * 2;

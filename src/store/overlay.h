@@ -32,6 +32,9 @@ bool overlay_is_empty(const struct overlay *overlay);
 /* The extent that has `block`, or NULL.  Borrowed. */
 struct extent *overlay_find(const struct overlay *overlay, uint64_t block);
 
+/* The first block at or behind `block` that has an extent; UINT64_MAX: none. */
+uint64_t overlay_next(const struct overlay *overlay, uint64_t block);
+
 /*
  * Put `extent` in place of whatever its blocks had.  Takes no reference over:
  * the caller keeps his.  ERR_NO_MEMORY leaves the overlay unchanged in

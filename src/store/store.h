@@ -173,8 +173,8 @@ enum err store_setattr(struct store *store, uint64_t number, const struct store_
 		       struct store_attr *attr) MUST_CHECK;
 
 /*
- * The path of a node below the root ("/a/b"), by the name it was last looked
- * up under.  ERR_STALE if it has no name any more.
+ * The path of a node below the root ("/a/b"); for hard links by the one name
+ * that its header has.  ERR_STALE if it has no name any more.
  */
 enum err store_path(struct store *store, uint64_t number, char *path, size_t size) MUST_CHECK;
 

@@ -189,6 +189,7 @@ struct store {
 	const struct keyring *keyring;
 	struct pages pages;
 	struct slab *keys;         /* object keys */
+	struct slab *copy_buffers; /* WRITE_MAX bytes each */
 	pthread_rwlock_t names;
 	pthread_mutex_t attributes;
 

@@ -77,31 +77,57 @@ static inline void backing_free(struct backing *b)
 /* The real thing, below directory `path`, which must exist. */
 enum err backing_real_new(const char *path, struct backing **backing) MUST_CHECK;
 
+/* --- for tests: in tests/libstoretest.a, never part of a program --------------- */
+
 /*
  * Wraps another backing (owned from then on): the n-th call from now that
- * changes or syncs something fails with `err`, and all later ones if `sticky`.
+ * changes or syncs something (1 is the next; 0 disarms) fails with `err`, and
+ * all later ones if `sticky`.  A write that fails has written its first half.
  */
 enum err backing_fault_new(struct backing *inner, struct backing **backing) MUST_CHECK;
 void backing_fault_arm(struct backing *backing, uint64_t calls, enum err err, bool sticky);
+/* The n-th call from now kills the process (SIGKILL) instead. */
+void backing_fault_arm_kill(struct backing *backing, uint64_t calls);
 /* Changing calls so far. */
 uint64_t backing_fault_calls(struct backing *backing);
 
 /*
  * A simulated disk in memory.  Each 512-byte sector keeps all versions since
- * its last durable one; each name (create, rename, unlink) is a versioned
- * event of its own.  fdatasync makes durable what was written to that file
- * before it began; sync_dir what happened to names of that directory.
+ * its last durable one, so does each file's size; each change of a name
+ * (create, mkdir, rename, unlink) is an event of its own, a rename one of the
+ * target's directory.  fdatasync makes durable what was written to that file
+ * before it began (not its name), sync_dir what happened to names of that
+ * directory and what those events need (the same name, file or directory,
+ * earlier), sync_all everything.  Pages of zeroes take no memory.
  */
 enum err backing_sim_new(struct backing **backing) MUST_CHECK;
 /*
- * The disk after a power cut: for every sector and name one of its versions,
- * picked by `choice`: 0 all oldest, 1 all newest, else random from that seed.
- * The original is unchanged.
+ * The disk after a power cut: for every sector, size and name one of its
+ * versions, picked by `choice`: 0 all oldest, 1 all newest, else from that
+ * seed one of several styles (independent, all but one, as of one moment, file
+ * by file ...).  What a name needs happened before it.  The original is
+ * unchanged; pages are shared.  After sync_all a crash is a cheap copy.
  */
 enum err backing_sim_crash(struct backing *backing, uint64_t choice,
 			   struct backing **after) MUST_CHECK;
-/* Called before each changing call: the place where a crash test looks. */
+/* Sectors, sizes and names that have more than one possible outcome now. */
+uint64_t backing_sim_pending(struct backing *backing);
+/*
+ * Called before each changing call, without a lock: the place where a crash
+ * test looks.  What other threads write while the hook of a sync runs is not
+ * made durable by that sync.
+ */
 typedef void backing_sim_hook(void *ctx);
 void backing_sim_set_hook(struct backing *backing, backing_sim_hook *hook, void *ctx);
+/* Changing calls so far. */
+uint64_t backing_sim_calls(struct backing *backing);
+/*
+ * A file system without a journal: a rename is two events, the new name (of
+ * its directory) and then the removal of the old (of its own); both may be
+ * found after a crash.
+ */
+void backing_sim_rename_in_two(struct backing *backing, bool in_two);
+/* Bytes (sizes of all files together) and inodes there are; ERR_FULL beyond. */
+void backing_sim_set_space(struct backing *backing, uint64_t bytes, uint64_t inodes);
 
 #endif

@@ -80,8 +80,7 @@ static enum err publish(int dir_fd)
 }
 
 static enum err create_in(int dir_fd, const char *path, const uint8_t fs_id[LEDGER_FS_ID_LEN],
-			  const uint8_t key[LEDGER_KEY_LEN],
-			  const struct ledger_position *position)
+			  const uint8_t key[LEDGER_KEY_LEN], const struct ledger_position *position)
 {
 	enum err err;
 
@@ -158,8 +157,8 @@ void ledger_close(struct ledger *ledger)
 	if (ledger == NULL)
 		return;
 	ledger_sql_close(ledger);
-	overlay_clear(&ledger->changed);
-	overlay_clear(&ledger->committing);
+	ledger_changes_clear(&ledger->changed);
+	ledger_changes_clear(&ledger->committing);
 	secmem_free(ledger->key);
 	pthread_mutex_destroy(&ledger->commit_lock);
 	pthread_mutex_destroy(&ledger->lock);
@@ -175,8 +174,8 @@ enum err ledger_load_position(struct ledger *ledger)
 	enum err err;
 
 	if (rc == SQLITE_ROW)
-		err = ledger_position_read(statement, ledger->fs_id, ledger->key,
-					   &ledger->position, &ledger->count);
+		err = ledger_position_read(statement, ledger->fs_id, ledger->key, &ledger->position,
+					   &ledger->count);
 	else
 		err = rc == SQLITE_DONE ? ERR_FORMAT : ledger_sql_error(ledger->reader, rc);
 	sqlite3_reset(statement);
@@ -207,7 +206,7 @@ enum err ledger_set_key(struct ledger *ledger, const uint8_t key[32])
 
 	pthread_mutex_lock(&ledger->commit_lock);
 	pthread_mutex_lock(&ledger->lock);
-	if (overlay_count(&ledger->changed) > 0) {
+	if (ledger_changes_count(&ledger->changed) > 0) {
 		err = ERR_BUSY;
 	} else {
 		secmem_free(ledger->key);
@@ -253,9 +252,9 @@ uint64_t ledger_count(struct ledger *ledger)
 enum change_kind ledger_find_change(const struct ledger *ledger, uint64_t number,
 				    const struct ledger_row **row)
 {
-	enum change_kind kind = overlay_find(&ledger->changed, number, row);
+	enum change_kind kind = ledger_changes_find(&ledger->changed, number, row);
 
-	return kind == CHANGE_NONE ? overlay_find(&ledger->committing, number, row) : kind;
+	return kind == CHANGE_NONE ? ledger_changes_find(&ledger->committing, number, row) : kind;
 }
 
 /* `key` NULL: unverified. */
@@ -343,7 +342,7 @@ static enum err exists_on_disk(struct ledger *ledger, uint64_t number, bool *exi
 static enum err exists_below(struct ledger *ledger, uint64_t number, bool *exists)
 {
 	const struct ledger_row *row;
-	enum change_kind kind = overlay_find(&ledger->committing, number, &row);
+	enum change_kind kind = ledger_changes_find(&ledger->committing, number, &row);
 
 	if (kind == CHANGE_NONE)
 		return exists_on_disk(ledger, number, exists);
@@ -355,7 +354,7 @@ static enum err exists_below(struct ledger *ledger, uint64_t number, bool *exist
 static enum err change(struct ledger *ledger, uint64_t number, const struct ledger_row *row)
 {
 	const struct ledger_row *old;
-	enum change_kind kind = overlay_find(&ledger->changed, number, &old);
+	enum change_kind kind = ledger_changes_find(&ledger->changed, number, &old);
 	bool below = false;
 	bool existed;
 	enum err err = ERR_OK;
@@ -365,7 +364,7 @@ static enum err change(struct ledger *ledger, uint64_t number, const struct ledg
 	if (err != ERR_OK)
 		return err;
 	existed = kind == CHANGE_NONE ? below : kind == CHANGE_PUT;
-	err = overlay_set(&ledger->changed, number, row, below);
+	err = ledger_changes_set(&ledger->changed, number, row, below);
 	if (err != ERR_OK)
 		return err;
 	if (row != NULL && !existed)
@@ -375,8 +374,7 @@ static enum err change(struct ledger *ledger, uint64_t number, const struct ledg
 	return ERR_OK;
 }
 
-static enum err change_locked(struct ledger *ledger, uint64_t number,
-			      const struct ledger_row *row)
+static enum err change_locked(struct ledger *ledger, uint64_t number, const struct ledger_row *row)
 {
 	enum err err = ERR_LOCKED;
 

@@ -32,12 +32,12 @@ struct ledger_row {
 
 /* Where recovery begins. */
 struct ledger_position {
-	uint64_t start_seq;                    /* first seq that may not be in the rows */
+	uint64_t start_seq;		       /* first seq that may not be in the rows */
 	uint8_t previous_mac[JOURNAL_MAC_LEN]; /* MAC of start_seq - 1 */
 	uint8_t session[JOURNAL_SESSION_LEN];  /* of the transactions from start_seq on */
-	uint32_t half;                         /* 0 or 1: start_seq begins it at offset 0 */
-	uint64_t next_number;                  /* all object numbers below are or were in use */
-	uint64_t slots_generation;             /* of the newest slot file seen */
+	uint32_t half;			       /* 0 or 1: start_seq begins it at offset 0 */
+	uint64_t next_number;		       /* all object numbers below are or were in use */
+	uint64_t slots_generation;	       /* of the newest slot file seen */
 };
 
 /*

@@ -27,7 +27,7 @@ static enum err write_rows(struct ledger *ledger, const uint64_t *numbers, size_
 	for (size_t i = 0; err == ERR_OK && i < count; i++) {
 		const struct ledger_row *row = NULL;
 
-		if (overlay_find(&ledger->committing, numbers[i], &row) == CHANGE_PUT)
+		if (ledger_changes_find(&ledger->committing, numbers[i], &row) == CHANGE_PUT)
 			err = write_row(ledger, row);
 		else
 			err = remove_row(ledger, numbers[i]);
@@ -49,10 +49,10 @@ static enum err write_position(struct ledger *ledger, const struct ledger_positi
 static enum err write_all(struct ledger *ledger, const struct ledger_position *position,
 			  uint64_t objects)
 {
-	static const struct overlay nothing;
+	static const struct ledger_changes nothing;
 	uint64_t *numbers = NULL;
 	size_t count = 0;
-	enum err err = overlay_numbers(&ledger->committing, &nothing, &numbers, &count);
+	enum err err = ledger_changes_numbers(&ledger->committing, &nothing, &numbers, &count);
 
 	if (err == ERR_OK && count > 0 && numbers[count - 1] >= position->next_number)
 		err = ERR_INVALID;
@@ -84,7 +84,7 @@ static enum err commit_begin(struct ledger *ledger, uint64_t *objects)
 		err = ERR_LOCKED;
 	} else {
 		ledger->committing = ledger->changed;
-		ledger->changed = (struct overlay){NULL};
+		ledger->changed = (struct ledger_changes){NULL};
 		*objects = ledger->count;
 	}
 	pthread_mutex_unlock(&ledger->lock);
@@ -93,18 +93,18 @@ static enum err commit_begin(struct ledger *ledger, uint64_t *objects)
 
 static void commit_end(struct ledger *ledger, enum err err, const struct ledger_position *position)
 {
-	struct overlay done = {NULL};
+	struct ledger_changes done = {NULL};
 
 	pthread_mutex_lock(&ledger->lock);
 	if (err == ERR_OK) {
 		ledger->position = *position;
 		done = ledger->committing;
-		ledger->committing = (struct overlay){NULL};
+		ledger->committing = (struct ledger_changes){NULL};
 	} else {
-		overlay_merge(&ledger->committing, &ledger->changed);
+		ledger_changes_merge(&ledger->committing, &ledger->changed);
 	}
 	pthread_mutex_unlock(&ledger->lock);
-	overlay_clear(&done);
+	ledger_changes_clear(&done);
 }
 
 enum err ledger_commit(struct ledger *ledger, const struct ledger_position *position)

@@ -3,7 +3,7 @@
  *
  *     ledger.c          life, key, position, lookups
  *     ledger_commit.c   the overlay's way to the disk
- *     ledger_overlay.c  rows changed since the last commit
+ *     ledger_changes.c  rows changed since the last commit: the overlay
  *     ledger_rows.c     struct <-> columns, and the HMACs
  *     ledger_sql.c      connections, schema, statements, error codes
  *     ledger_walk.c     rows in order
@@ -19,42 +19,42 @@
 
 #include "store/ledger.h"
 
-#define LEDGER_FILE           "ledger.db"
-#define LEDGER_KEY_LEN        32u
-#define LEDGER_MAC_LEN        32u
+#define LEDGER_FILE	      "ledger.db"
+#define LEDGER_KEY_LEN	      32u
+#define LEDGER_MAC_LEN	      32u
 #define LEDGER_FS_ID_LEN      16u
-#define LEDGER_TAIL_LEN       8u          /* random half of an object id */
-#define LEDGER_APPLICATION_ID 0x7068694c  /* "phiL" */
-#define LEDGER_FORMAT         1           /* PRAGMA user_version */
-#define LEDGER_BUSY_MS        10000       /* somebody else's sqlite3(1) holds the lock */
-#define LEDGER_NUMBER_MAX     INT64_MAX   /* SQLite's integers are signed */
+#define LEDGER_TAIL_LEN	      8u	 /* random half of an object id */
+#define LEDGER_APPLICATION_ID 0x7068694c /* "phiL" */
+#define LEDGER_FORMAT	      1		 /* PRAGMA user_version */
+#define LEDGER_BUSY_MS	      10000	 /* somebody else's sqlite3(1) holds the lock */
+#define LEDGER_NUMBER_MAX     INT64_MAX	 /* SQLite's integers are signed */
 
 /* --- overlay ------------------------------------------------------------- */
 
-struct change;
+struct ledger_change;
 
-struct overlay {
-	struct change *table; /* uthash */
+struct ledger_changes {
+	struct ledger_change *table; /* uthash */
 };
 
 /* What the overlay says about a number. */
 enum change_kind { CHANGE_NONE, CHANGE_PUT, CHANGE_REMOVED };
 
-enum change_kind overlay_find(const struct overlay *overlay, uint64_t number,
-			      const struct ledger_row **row);
+enum change_kind ledger_changes_find(const struct ledger_changes *changes, uint64_t number,
+				     const struct ledger_row **row);
 /*
  * Put (row) or remove (row NULL).  `below` tells whether a row of that number
  * exists under this overlay; it is looked at only if the overlay has none.
  */
-enum err overlay_set(struct overlay *overlay, uint64_t number, const struct ledger_row *row,
-		     bool below) MUST_CHECK;
-size_t overlay_count(const struct overlay *overlay);
-void overlay_clear(struct overlay *overlay);
+enum err ledger_changes_set(struct ledger_changes *changes, uint64_t number,
+			    const struct ledger_row *row, bool below) MUST_CHECK;
+size_t ledger_changes_count(const struct ledger_changes *changes);
+void ledger_changes_clear(struct ledger_changes *changes);
 /* `newer` wins; `older` is empty afterwards.  Cannot fail. */
-void overlay_merge(struct overlay *older, struct overlay *newer);
+void ledger_changes_merge(struct ledger_changes *older, struct ledger_changes *newer);
 /* Numbers of both, rising, each once; malloc'd. */
-enum err overlay_numbers(const struct overlay *a, const struct overlay *b, uint64_t **numbers,
-			 size_t *count) MUST_CHECK;
+enum err ledger_changes_numbers(const struct ledger_changes *a, const struct ledger_changes *b,
+				uint64_t **numbers, size_t *count) MUST_CHECK;
 
 /* --- statements ------------------------------------------------------------ */
 
@@ -94,9 +94,9 @@ struct ledger {
 	sqlite3_stmt *read[READ_COUNT];
 	sqlite3_stmt *write[WRITE_COUNT];
 	struct ledger_position position; /* on disk */
-	uint64_t count;                  /* rows now, overlays included */
-	struct overlay changed;
-	struct overlay committing;
+	uint64_t count;			 /* rows now, overlays included */
+	struct ledger_changes changed;
+	struct ledger_changes committing;
 };
 
 /* --- SQL --------------------------------------------------------------------- */
@@ -128,8 +128,7 @@ enum err ledger_row_read(sqlite3_stmt *statement, const uint8_t fs_id[LEDGER_FS_
 enum err ledger_position_check(const struct ledger_position *position) MUST_CHECK;
 enum err ledger_position_bind(sqlite3_stmt *statement, const uint8_t fs_id[LEDGER_FS_ID_LEN],
 			      const uint8_t key[LEDGER_KEY_LEN],
-			      const struct ledger_position *position,
-			      uint64_t objects) MUST_CHECK;
+			      const struct ledger_position *position, uint64_t objects) MUST_CHECK;
 enum err ledger_position_read(sqlite3_stmt *statement, const uint8_t fs_id[LEDGER_FS_ID_LEN],
 			      const uint8_t *key, struct ledger_position *position,
 			      uint64_t *objects) MUST_CHECK;

@@ -13,8 +13,8 @@
 #include "base/secmem.h"
 #include "crypto/hash.h"
 
-#define LABEL_LEN          16u
-#define ROW_BYTES_MAX      256u
+#define LABEL_LEN	   16u
+#define ROW_BYTES_MAX	   256u
 #define POSITION_BYTES_MAX 160u
 
 static const char row_label[LABEL_LEN + 1] = "phifs ledger row";

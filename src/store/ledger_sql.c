@@ -19,9 +19,9 @@
 #include "base/log.h"
 
 #define VALUE_BYTES_MAX 4096 /* longest text or blob SQLite may handle here */
-#define URI_LEN_MAX     (3 * PATH_MAX + 64)
-#define STRINGIFY(x)    STRINGIFY_(x)
-#define STRINGIFY_(x)   #x
+#define URI_LEN_MAX	(3 * PATH_MAX + 64)
+#define STRINGIFY(x)	STRINGIFY_(x)
+#define STRINGIFY_(x)	#x
 
 /* --- schema ------------------------------------------------------------------ */
 
@@ -38,23 +38,22 @@ static const struct schema_row schema[] = {
 	 "previous_mac BLOB NOT NULL, session BLOB NOT NULL, half INTEGER NOT NULL, "
 	 "next_number INTEGER NOT NULL, slots_generation INTEGER NOT NULL, "
 	 "objects INTEGER NOT NULL, mac BLOB NOT NULL) STRICT"},
-	{"objects",
-	 "CREATE TABLE objects(number INTEGER PRIMARY KEY, tail BLOB NOT NULL, "
-	 "version INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, "
-	 "mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, "
-	 "nlink INTEGER NOT NULL, rdev INTEGER NOT NULL, atime INTEGER NOT NULL, "
-	 "atime_ns INTEGER NOT NULL, mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, "
-	 "ctime INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, btime INTEGER NOT NULL, "
-	 "btime_ns INTEGER NOT NULL, blocks INTEGER NOT NULL, epoch INTEGER NOT NULL, "
-	 "mac BLOB NOT NULL) STRICT"},
+	{"objects", "CREATE TABLE objects(number INTEGER PRIMARY KEY, tail BLOB NOT NULL, "
+		    "version INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, "
+		    "mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, "
+		    "nlink INTEGER NOT NULL, rdev INTEGER NOT NULL, atime INTEGER NOT NULL, "
+		    "atime_ns INTEGER NOT NULL, mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, "
+		    "ctime INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, btime INTEGER NOT NULL, "
+		    "btime_ns INTEGER NOT NULL, blocks INTEGER NOT NULL, epoch INTEGER NOT NULL, "
+		    "mac BLOB NOT NULL) STRICT"},
 	{"unlinked", "CREATE INDEX unlinked ON objects(number) WHERE nlink=0"},
 };
 #define SCHEMA_ROWS (sizeof(schema) / sizeof(schema[0]))
 
 /* --- statements ---------------------------------------------------------------- */
 
-#define ROW_COLUMNS                                                                          \
-	"number, tail, version, size, root, mode, uid, gid, nlink, rdev, atime, atime_ns, "  \
+#define ROW_COLUMNS                                                                                \
+	"number, tail, version, size, root, mode, uid, gid, nlink, rdev, atime, atime_ns, "        \
 	"mtime, mtime_ns, ctime, ctime_ns, btime, btime_ns, blocks, epoch, mac"
 #define ROW_PARAMETERS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
@@ -87,13 +86,13 @@ struct sql_error {
 };
 
 static const struct sql_error sql_errors[] = {
-	{SQLITE_FULL, ERR_FULL},          {SQLITE_IOERR, ERR_IO},
-	{SQLITE_CORRUPT, ERR_FORMAT},     {SQLITE_NOTADB, ERR_FORMAT},
-	{SQLITE_SCHEMA, ERR_FORMAT},      {SQLITE_BUSY, ERR_BUSY},
-	{SQLITE_LOCKED, ERR_BUSY},        {SQLITE_NOMEM, ERR_NO_MEMORY},
+	{SQLITE_FULL, ERR_FULL},	  {SQLITE_IOERR, ERR_IO},
+	{SQLITE_CORRUPT, ERR_FORMAT},	  {SQLITE_NOTADB, ERR_FORMAT},
+	{SQLITE_SCHEMA, ERR_FORMAT},	  {SQLITE_BUSY, ERR_BUSY},
+	{SQLITE_LOCKED, ERR_BUSY},	  {SQLITE_NOMEM, ERR_NO_MEMORY},
 	{SQLITE_READONLY, ERR_READ_ONLY}, {SQLITE_CANTOPEN, ERR_IO},
-	{SQLITE_PERM, ERR_DENIED},        {SQLITE_AUTH, ERR_DENIED},
-	{SQLITE_TOOBIG, ERR_TAMPERED},    {SQLITE_CONSTRAINT, ERR_TAMPERED},
+	{SQLITE_PERM, ERR_DENIED},	  {SQLITE_AUTH, ERR_DENIED},
+	{SQLITE_TOOBIG, ERR_TAMPERED},	  {SQLITE_CONSTRAINT, ERR_TAMPERED},
 };
 
 static enum err err_from_sqlite(sqlite3 *db, int rc)
@@ -236,8 +235,10 @@ enum err ledger_sql_create(const char *path, const uint8_t fs_id[LEDGER_FS_ID_LE
 		err = set_wal(db);
 	if (err == ERR_OK)
 		err = ledger_sql_exec(
-			db, "PRAGMA application_id=" STRINGIFY(LEDGER_APPLICATION_ID) ";"
-			    "PRAGMA user_version=" STRINGIFY(LEDGER_FORMAT));
+			db, "PRAGMA application_id=" STRINGIFY(
+				    LEDGER_APPLICATION_ID) ";"
+							   "PRAGMA user_version=" STRINGIFY(
+								   LEDGER_FORMAT));
 	for (size_t i = 0; err == ERR_OK && i < SCHEMA_ROWS; i++)
 		err = ledger_sql_exec(db, schema[i].sql);
 	if (err == ERR_OK)
@@ -276,8 +277,8 @@ static enum err check_schema(sqlite3 *db)
 	sqlite3_stmt *statement = NULL;
 	size_t count = 0;
 	enum err err = ERR_OK;
-	int rc = sqlite3_prepare_v2(db, "SELECT name, sql FROM sqlite_schema", -1, &statement,
-				    NULL);
+	int rc =
+		sqlite3_prepare_v2(db, "SELECT name, sql FROM sqlite_schema", -1, &statement, NULL);
 
 	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
 		rc = sqlite3_step(statement);
@@ -407,8 +408,7 @@ static enum err open_writer(struct ledger *ledger, const char *path)
 		err = set_wal(ledger->writer);
 	if (err == ERR_OK)
 		err = set_pragmas(ledger->writer);
-	return err == ERR_OK ? prepare(ledger->writer, write_sql, WRITE_COUNT, ledger->write)
-			     : err;
+	return err == ERR_OK ? prepare(ledger->writer, write_sql, WRITE_COUNT, ledger->write) : err;
 }
 
 enum err ledger_sql_open(struct ledger *ledger, const char *path)

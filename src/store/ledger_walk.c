@@ -15,10 +15,10 @@ struct walk {
 	enum ledger_read which;
 	uint64_t *numbers; /* changed ones, rising */
 	size_t count;
-	size_t next;       /* first of them not yet passed */
-	uint64_t last;     /* everything up to here is done */
+	size_t next;   /* first of them not yet passed */
+	uint64_t last; /* everything up to here is done */
 	bool is_done;
-	bool is_tampered;  /* a row did not verify and was left out */
+	bool is_tampered; /* a row did not verify and was left out */
 	struct ledger_row rows[BATCH];
 	size_t filled;
 };
@@ -132,7 +132,8 @@ static enum err walk_rows(struct ledger *ledger, enum ledger_read which, ledger_
 	enum err err;
 
 	pthread_mutex_lock(&ledger->lock);
-	err = overlay_numbers(&ledger->changed, &ledger->committing, &walk.numbers, &walk.count);
+	err = ledger_changes_numbers(&ledger->changed, &ledger->committing, &walk.numbers,
+				     &walk.count);
 	pthread_mutex_unlock(&ledger->lock);
 	if (err == ERR_OK)
 		err = run(&walk, each, ctx);

@@ -325,8 +325,7 @@ static enum err sim_space(struct backing *b, struct backing_space *space)
 
 	pthread_mutex_lock(&sim->lock);
 	space->total_bytes = sim->bytes_max;
-	space->free_bytes =
-		sim->bytes_max > sim->bytes_used ? sim->bytes_max - sim->bytes_used : 0;
+	space->free_bytes = sim->bytes_max > sim->bytes_used ? sim->bytes_max - sim->bytes_used : 0;
 	space->total_inodes = sim->inodes_max;
 	space->free_inodes =
 		sim->inodes_max > sim->inodes_used ? sim->inodes_max - sim->inodes_used : 0;

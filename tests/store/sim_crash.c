@@ -14,11 +14,11 @@
 enum style {
 	STYLE_OLDEST,
 	STYLE_NEWEST,
-	STYLE_ANY,        /* each its own version */
-	STYLE_LOSE_ONE,   /* all newest, one not */
-	STYLE_KEEP_ONE,   /* all oldest, one not */
-	STYLE_MOMENT,     /* everything as of one moment: a disk that never reorders */
-	STYLE_BY_FILE,    /* each file all newest or all oldest */
+	STYLE_ANY,	/* each its own version */
+	STYLE_LOSE_ONE, /* all newest, one not */
+	STYLE_KEEP_ONE, /* all oldest, one not */
+	STYLE_MOMENT,	/* everything as of one moment: a disk that never reorders */
+	STYLE_BY_FILE,	/* each file all newest or all oldest */
 	STYLE_MOSTLY_NEW,
 	STYLE_MOSTLY_OLD,
 	STYLE_COUNT,
@@ -28,7 +28,7 @@ struct picker {
 	enum style style;
 	uint64_t random;
 	uint64_t moment;  /* STYLE_MOMENT */
-	uint64_t unit;    /* counts what is picked */
+	uint64_t unit;	  /* counts what is picked */
 	uint64_t special; /* the one of STYLE_LOSE_ONE and STYLE_KEEP_ONE */
 	bool file_is_new; /* STYLE_BY_FILE */
 };
@@ -167,9 +167,8 @@ static struct sim_page *pick_page(struct picker *picker, const struct sim_cell *
 static uint64_t pick_size(struct picker *picker, const struct sim_inode *inode)
 {
 	uint64_t when[SIM_VERSIONS_MAX];
-	size_t first = inode->sizes_count > SIM_VERSIONS_MAX
-			       ? inode->sizes_count - SIM_VERSIONS_MAX
-			       : 0;
+	size_t first =
+		inode->sizes_count > SIM_VERSIONS_MAX ? inode->sizes_count - SIM_VERSIONS_MAX : 0;
 	size_t count = 0, chosen;
 
 	while (first + count < inode->sizes_count) {
@@ -269,7 +268,8 @@ static void link_parents(struct sim *sim, const struct sim *from)
 
 	while (again) {
 		again = false;
-		HASH_ITER(hh, sim->names, name, next) {
+		HASH_ITER(hh, sim->names, name, next)
+		{
 			HASH_FIND_STR(from->names, name->path, original);
 			if (original->parent == NULL)
 				continue;

@@ -93,7 +93,7 @@ void sim_inode_free(struct sim *sim, struct sim_inode *inode)
 	struct sim_cell *cell, *next;
 
 	HASH_ITER(hh, inode->cells, cell, next)
-		cell_free(inode, cell);
+	cell_free(inode, cell);
 	DL_DELETE2(sim->inodes, inode, previous, next);
 	sim->inodes_used--;
 	sim->bytes_used -= inode->size;
@@ -158,8 +158,8 @@ static void cell_push(struct sim *sim, struct sim_inode *inode, struct sim_cell 
 	/* Not while a sync is under way: it may have begun between the two. */
 	if (cell->count >= SIM_VERSIONS_MAX && sim->windows == 0)
 		join_oldest(cell);
-	cell->versions = sim_grow(cell->versions, cell->count, &cell->room,
-				  sizeof(*cell->versions));
+	cell->versions =
+		sim_grow(cell->versions, cell->count, &cell->room, sizeof(*cell->versions));
 	cell->versions[cell->count++] = (struct sim_version){
 		.when = ++sim->clock,
 		.page = sim_page_new(data),
@@ -232,7 +232,8 @@ void sim_zero(struct sim *sim, struct sim_inode *inode, uint64_t from, uint64_t 
 {
 	struct sim_cell *cell, *next;
 
-	HASH_ITER(hh, inode->cells, cell, next) {
+	HASH_ITER(hh, inode->cells, cell, next)
+	{
 		uint64_t begin = cell->index * SIM_PAGE;
 		uint64_t end = begin + SIM_PAGE;
 
@@ -253,8 +254,7 @@ void sim_resize(struct sim *sim, struct sim_inode *inode, uint64_t size)
 		sim_zero(sim, inode, size, UINT64_MAX);
 	if (inode->sizes_count >= SIM_VERSIONS_MAX && sim->windows == 0) {
 		inode->sizes_count--;
-		memmove(inode->sizes, inode->sizes + 1,
-			inode->sizes_count * sizeof(*inode->sizes));
+		memmove(inode->sizes, inode->sizes + 1, inode->sizes_count * sizeof(*inode->sizes));
 	}
 	inode->sizes = sim_grow(inode->sizes, inode->sizes_count, &inode->sizes_room,
 				sizeof(*inode->sizes));

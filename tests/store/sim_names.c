@@ -73,8 +73,8 @@ static struct sim_event *event_new(struct sim *sim, struct sim_name *directory)
 {
 	struct sim_event *event;
 
-	sim->events = sim_grow(sim->events, sim->events_count, &sim->events_room,
-			       sizeof(*sim->events));
+	sim->events =
+		sim_grow(sim->events, sim->events_count, &sim->events_room, sizeof(*sim->events));
 	event = &sim->events[sim->events_count++];
 	*event = (struct sim_event){.when = ++sim->clock, .directory = directory};
 	return event;
@@ -203,7 +203,8 @@ void sim_names_free(struct sim *sim)
 	struct sim_name *name, *next;
 
 	free(sim->events);
-	HASH_ITER(hh, sim->names, name, next) {
+	HASH_ITER(hh, sim->names, name, next)
+	{
 		HASH_DEL(sim->names, name);
 		free(name);
 	}

@@ -23,11 +23,11 @@
 
 #include "store/backing.h"
 
-#define SIM_PAGE         4096u
-#define SIM_SECTOR       512u
-#define SIM_SECTORS      (SIM_PAGE / SIM_SECTOR)
+#define SIM_PAGE	 4096u
+#define SIM_SECTOR	 512u
+#define SIM_SECTORS	 (SIM_PAGE / SIM_SECTOR)
 #define SIM_VERSIONS_MAX 256u /* of a page or size; then older ones are joined */
-#define SIM_PATH_MAX     256u
+#define SIM_PATH_MAX	 256u
 
 struct sim_page {
 	atomic_uint users;
@@ -35,7 +35,7 @@ struct sim_page {
 };
 
 struct sim_version {
-	uint64_t when;         /* sequence number of the write */
+	uint64_t when;	       /* sequence number of the write */
 	struct sim_page *page; /* after it */
 	uint8_t changed;       /* bit i: sector i differs from the version before */
 };
@@ -72,8 +72,8 @@ struct sim_inode {
 
 struct sim_name {
 	char path[SIM_PATH_MAX];
-	struct sim_name *parent;   /* NULL: the top */
-	struct sim_inode *now;     /* NULL: there is none */
+	struct sim_name *parent; /* NULL: the top */
+	struct sim_inode *now;	 /* NULL: there is none */
 	struct sim_inode *durable;
 	struct sim_inode *after; /* while a crash is made */
 	bool mark;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define BUFFERS          8
+#define BUFFERS		 8
 #define DIRECTORIES_OPEN 16
 
 char *temp_dir_new(void)

@@ -254,8 +254,9 @@ static void count_any(void *ctx, const char *name)
 
 static void check_traps(struct backing *b)
 {
-	static const char *const traps[] = {"link/file", "filelink", "dangling",      "fifo",
-					    "socket",    "real",     "real/file/deep", "root/etc/passwd"};
+	static const char *const traps[] = {"link/file",      "filelink",	"dangling",
+					    "fifo",	      "socket",		"real",
+					    "real/file/deep", "root/etc/passwd"};
 	int count = 0;
 
 	for (size_t i = 0; i < sizeof(traps) / sizeof(traps[0]); i++) {

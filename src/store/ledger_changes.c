@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <uthash.h>
 
-struct change {
+struct ledger_change {
 	uint64_t number;
 	bool removed;
 	bool below; /* a row of this number exists under this overlay */
@@ -17,24 +17,24 @@ struct change {
 	UT_hash_handle hh;
 };
 
-static struct change *find(const struct overlay *overlay, uint64_t number)
+static struct ledger_change *find(const struct ledger_changes *changes, uint64_t number)
 {
-	struct change *change;
+	struct ledger_change *change;
 
-	HASH_FIND(hh, overlay->table, &number, sizeof(number), change);
+	HASH_FIND(hh, changes->table, &number, sizeof(number), change);
 	return change;
 }
 
-static void drop(struct overlay *overlay, struct change *change)
+static void drop(struct ledger_changes *changes, struct ledger_change *change)
 {
-	HASH_DEL(overlay->table, change);
+	HASH_DEL(changes->table, change);
 	free(change);
 }
 
-enum change_kind overlay_find(const struct overlay *overlay, uint64_t number,
-			      const struct ledger_row **row)
+enum change_kind ledger_changes_find(const struct ledger_changes *changes, uint64_t number,
+				     const struct ledger_row **row)
 {
-	const struct change *change = find(overlay, number);
+	const struct ledger_change *change = find(changes, number);
 
 	if (change == NULL)
 		return CHANGE_NONE;
@@ -42,15 +42,15 @@ enum change_kind overlay_find(const struct overlay *overlay, uint64_t number,
 	return change->removed ? CHANGE_REMOVED : CHANGE_PUT;
 }
 
-static struct change *add(struct overlay *overlay, uint64_t number, bool below)
+static struct ledger_change *add(struct ledger_changes *changes, uint64_t number, bool below)
 {
-	struct change *change = calloc(1, sizeof(*change));
+	struct ledger_change *change = calloc(1, sizeof(*change));
 
 	if (change == NULL)
 		return NULL;
 	change->number = number;
 	change->below = below;
-	HASH_ADD(hh, overlay->table, number, sizeof(change->number), change);
+	HASH_ADD(hh, changes->table, number, sizeof(change->number), change);
 	if (change->hh.tbl == NULL) {
 		free(change);
 		return NULL;
@@ -58,41 +58,42 @@ static struct change *add(struct overlay *overlay, uint64_t number, bool below)
 	return change;
 }
 
-enum err overlay_set(struct overlay *overlay, uint64_t number, const struct ledger_row *row,
-		     bool below)
+enum err ledger_changes_set(struct ledger_changes *changes, uint64_t number,
+			    const struct ledger_row *row, bool below)
 {
-	struct change *change = find(overlay, number);
+	struct ledger_change *change = find(changes, number);
 
 	if (change == NULL && row == NULL && !below)
 		return ERR_OK;
 	if (change == NULL)
-		change = add(overlay, number, below);
+		change = add(changes, number, below);
 	if (change == NULL)
 		return ERR_NO_MEMORY;
 	change->removed = row == NULL;
 	if (row != NULL)
 		change->row = *row;
 	else if (!change->below)
-		drop(overlay, change);
+		drop(changes, change);
 	return ERR_OK;
 }
 
-size_t overlay_count(const struct overlay *overlay)
+size_t ledger_changes_count(const struct ledger_changes *changes)
 {
-	return HASH_COUNT(overlay->table);
+	return HASH_COUNT(changes->table);
 }
 
-void overlay_clear(struct overlay *overlay)
+void ledger_changes_clear(struct ledger_changes *changes)
 {
-	struct change *change, *next;
+	struct ledger_change *change, *next;
 
-	HASH_ITER(hh, overlay->table, change, next)
-		drop(overlay, change);
+	HASH_ITER(hh, changes->table, change, next)
+	drop(changes, change);
 }
 
-static void move(struct overlay *to, struct overlay *from, struct change *change)
+static void move(struct ledger_changes *to, struct ledger_changes *from,
+		 struct ledger_change *change)
 {
-	struct change *mine = find(to, change->number);
+	struct ledger_change *mine = find(to, change->number);
 
 	if (mine != NULL) {
 		/* What lies below the older one is what lies below now. */
@@ -105,16 +106,16 @@ static void move(struct overlay *to, struct overlay *from, struct change *change
 	HASH_ADD(hh, to->table, number, sizeof(change->number), change);
 }
 
-void overlay_merge(struct overlay *older, struct overlay *newer)
+void ledger_changes_merge(struct ledger_changes *older, struct ledger_changes *newer)
 {
-	struct change *change, *next;
+	struct ledger_change *change, *next;
 
 	if (older->table == NULL)
 		return;
 	/* Adding to a table allocates only to enlarge it: not now. */
 	older->table->hh.tbl->noexpand = 1;
 	HASH_ITER(hh, newer->table, change, next)
-		move(older, newer, change);
+	move(older, newer, change);
 	older->table->hh.tbl->noexpand = 0;
 	newer->table = older->table;
 	older->table = NULL;
@@ -128,19 +129,20 @@ static int compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static size_t collect(const struct overlay *overlay, uint64_t *numbers)
+static size_t collect(const struct ledger_changes *changes, uint64_t *numbers)
 {
 	size_t count = 0;
 
-	for (const struct change *change = overlay->table; change != NULL; change = change->hh.next)
+	for (const struct ledger_change *change = changes->table; change != NULL;
+	     change = change->hh.next)
 		numbers[count++] = change->number;
 	return count;
 }
 
-enum err overlay_numbers(const struct overlay *a, const struct overlay *b, uint64_t **numbers,
-			 size_t *count)
+enum err ledger_changes_numbers(const struct ledger_changes *a, const struct ledger_changes *b,
+				uint64_t **numbers, size_t *count)
 {
-	size_t all = overlay_count(a) + overlay_count(b);
+	size_t all = ledger_changes_count(a) + ledger_changes_count(b);
 	uint64_t *list = calloc(all + 1, sizeof(*list));
 	size_t kept = 0;
 

@@ -11,6 +11,7 @@ struct aead {
 	gcry_cipher_hd_t handle;
 	uint8_t *key;              /* the one the handle has; locked memory */
 	bool has_key;
+	bool is_listed;
 	struct aead *next, *previous; /* all contexts; protected by registry_mutex */
 };
 
@@ -37,23 +38,32 @@ enum err aead_new(struct aead **out)
 	if (registry != NULL)
 		registry->previous = aead;
 	registry = aead;
+	aead->is_listed = true;
 	pthread_mutex_unlock(&registry_mutex);
 	*out = aead;
 	return ERR_OK;
+}
+
+void aead_exempt(struct aead *aead)
+{
+	pthread_mutex_lock(&registry_mutex);
+	if (aead->is_listed) {
+		if (aead->previous != NULL)
+			aead->previous->next = aead->next;
+		else
+			registry = aead->next;
+		if (aead->next != NULL)
+			aead->next->previous = aead->previous;
+		aead->is_listed = false;
+	}
+	pthread_mutex_unlock(&registry_mutex);
 }
 
 void aead_free(struct aead *aead)
 {
 	if (aead == NULL)
 		return;
-	pthread_mutex_lock(&registry_mutex);
-	if (aead->previous != NULL)
-		aead->previous->next = aead->next;
-	else
-		registry = aead->next;
-	if (aead->next != NULL)
-		aead->next->previous = aead->previous;
-	pthread_mutex_unlock(&registry_mutex);
+	aead_exempt(aead);
 	gcry_cipher_close(aead->handle);
 	secmem_free(aead->key);
 	free(aead);

@@ -29,9 +29,16 @@ struct aead *aead_thread(void);
 
 /*
  * Forget the expanded keys of every context of every thread.  For the lock:
- * no other thread may be inside a function of this file.
+ * no other thread may be inside a function of this file, except with a context
+ * that was given to aead_exempt().
  */
 void aead_wipe_all(void);
+
+/*
+ * aead_wipe_all() leaves this context alone: the audit trail goes on, with its
+ * own keys, while the volume locks.
+ */
+void aead_exempt(struct aead *aead);
 
 /*
  * Encrypt `len` bytes from `plain` to `cipher` (which may be the same place)

@@ -1,0 +1,241 @@
+#include "daemon/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/detach.h"
+#include "daemon/link.h"
+#include "daemon/mount.h"
+#include "daemon/selftest.h"
+#include "daemon/worker.h"
+
+struct parent {
+	const struct options *options;
+	const struct config *config;
+	struct selftest selftest;
+	struct detach detach;
+	int lock;     /* run-directory/NAME.lock, held as long as one of both processes lives */
+	int signals;  /* signalfd */
+	int link;
+	pid_t worker;
+	bool is_mounted;
+	bool is_over;
+	int status;   /* exit status */
+};
+
+static enum err make_run_directory(const char *path)
+{
+	if (mkdir(path, 0755) == 0) {
+		/* The umask is for secrets; the socket in here is for everybody. */
+		if (chmod(path, 0755) == 0)
+			return ERR_OK;
+	} else if (errno == EEXIST) {
+		return ERR_OK;
+	}
+	log_error("cannot make the run directory %s: %s", path, strerror(errno));
+	return err_from_errno(errno);
+}
+
+static enum err take_lock(struct parent *parent)
+{
+	const struct config *config = parent->config;
+	char *path = config_run_path(config, "lock");
+	enum err err = ERR_OK;
+
+	if (!path)
+		return ERR_NO_MEMORY;
+	parent->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (parent->lock < 0) {
+		err = err_from_errno(errno);
+		log_error("%s: %s", path, strerror(errno));
+	} else if (flock(parent->lock, LOCK_EX | LOCK_NB)) {
+		err = ERR_BUSY;
+		log_error("%s is running already", config->name);
+		log_hint("phifsctl status %s", config->name);
+	}
+	free(path);
+	return err;
+}
+
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static enum err run_worker(struct parent *parent, int link)
+{
+	struct worker_setup setup = {
+		.options = parent->options,
+		.config = parent->config,
+		.selftest = &parent->selftest,
+		.link = link,
+	};
+
+	/* A terminal's Ctrl-C goes to the parent only, which hands it on once. */
+	(void)setpgid(0, 0);
+	/* A parent that is killed: stop in good order; the worker unmounts itself. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() == 1)
+		return ERR_SYSTEM;
+	close(parent->link);
+	close(parent->signals);
+	detach_forget(&parent->detach);
+	return worker_run(&setup);
+}
+
+static enum err start_worker(struct parent *parent)
+{
+	int ends[2];
+	enum err err = link_new(ends);
+
+	if (err)
+		return err;
+	parent->link = ends[0];
+	parent->worker = fork();
+	if (parent->worker == 0)
+		_exit(err_exit_code(run_worker(parent, ends[1])));
+	close(ends[1]);
+	return parent->worker < 0 ? err_from_errno(errno) : ERR_OK;
+}
+
+static void answer_mount(struct parent *parent)
+{
+	struct mount_options options = {
+		.source = parent->config->name,
+		.mountpoint = parent->config->mountpoint,
+		.is_read_only = parent->options->is_read_only,
+		.uid = geteuid(),
+		.gid = getegid(),
+	};
+	unsigned int connection = 0;
+	int fd = -1;
+	enum err err = parent->is_mounted ? ERR_BUSY : mount_attach(&options, &fd, &connection);
+
+	if (!err)
+		parent->is_mounted = true;
+	(void)link_answer(parent->link, err, fd, connection);
+	if (fd >= 0)
+		close(fd);
+}
+
+static enum err unmount(struct parent *parent)
+{
+	enum err err = parent->is_mounted ? mount_detach(parent->config->mountpoint) : ERR_OK;
+
+	if (!err)
+		parent->is_mounted = false;
+	return err;
+}
+
+static void serve_link(struct parent *parent)
+{
+	enum link_request request;
+
+	if (link_receive(parent->link, &request)) {
+		/* The worker ends; SIGCHLD will tell how. */
+		close(parent->link);
+		parent->link = -1;
+	} else if (request == LINK_MOUNT) {
+		answer_mount(parent);
+	} else if (request == LINK_UNMOUNT) {
+		(void)link_answer(parent->link, unmount(parent), -1, 0);
+	} else {
+		(void)link_answer(parent->link, ERR_OK, -1, 0);
+		detach_ready(&parent->detach);
+	}
+}
+
+static void reap_worker(struct parent *parent)
+{
+	int status;
+
+	if (waitpid(parent->worker, &status, WNOHANG) != parent->worker)
+		return;
+	parent->is_over = true;
+	if (WIFEXITED(status)) {
+		parent->status = WEXITSTATUS(status);
+	} else {
+		log_error("the worker was ended by signal %d (%s)", WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+		parent->status = err_exit_code(ERR_SYSTEM);
+	}
+}
+
+static void serve_signal(struct parent *parent)
+{
+	struct signalfd_siginfo info;
+
+	if (read(parent->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		reap_worker(parent);
+	else
+		(void)kill(parent->worker, (int)info.ssi_signo);
+}
+
+static void watch(struct parent *parent)
+{
+	while (!parent->is_over) {
+		struct pollfd fds[] = {
+			{.fd = parent->signals, .events = POLLIN},
+			{.fd = parent->link, .events = POLLIN},
+		};
+
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			serve_link(parent);
+		if (fds[0].revents)
+			serve_signal(parent);
+	}
+	(void)unmount(parent);
+}
+
+static enum err prepare(struct parent *parent)
+{
+	enum err err = make_run_directory(parent->config->run_directory);
+
+	if (!err)
+		err = take_lock(parent);
+	if (!err)
+		err = mount_check(parent->config);
+	if (!err)
+		selftest_run(parent->config->run_directory, parent->options->masked_init_flags,
+			     &parent->selftest);
+	return err;
+}
+
+int parent_run(const struct options *options, const struct config *config)
+{
+	struct parent parent = {
+		.options = options, .config = config, .lock = -1, .signals = -1, .link = -1};
+	sigset_t set;
+	enum err err = prepare(&parent);
+
+	if (!err && !options->is_foreground)
+		err = detach_start(&parent.detach);
+	if (!err) {
+		block_signals(&set);
+		parent.signals = signalfd(-1, &set, SFD_CLOEXEC);
+		err = parent.signals < 0 ? err_from_errno(errno) : start_worker(&parent);
+	}
+	if (!err)
+		watch(&parent);
+	return err ? err_exit_code(err) : parent.status;
+}

@@ -16,13 +16,15 @@
 #define FS_ID_LEN      16
 #define OBJECT_ID_LEN  16
 #define MASTER_KEY_LEN 32
-#define OBJECT_KEY_LEN 64 /* data key 32 || header key 32 */
+#define OBJECT_KEY_LEN 64  /* data key 32 || header key 32 */
+#define EPOCHS_MAX     256 /* master keys of one volume */
 
 struct keyring;
 
 /*
  * A keyring of given parts, for the slot file's unlock and for tests.
- * `master_keys` holds `epochs` keys of 32 bytes, epoch 1 first; copied.
+ * `master_keys` holds `epochs` (1 to EPOCHS_MAX) keys of 32 bytes, epoch 1
+ * first; copied.  ERR_INVALID, ERR_NO_MEMORY.
  */
 enum err keyring_new(const uint8_t fs_id[FS_ID_LEN], const uint8_t volume_key[MASTER_KEY_LEN],
 		     const uint8_t *master_keys, uint32_t epochs,
@@ -36,6 +38,8 @@ const uint8_t *keyring_fs_id(const struct keyring *keyring);
 const uint8_t *keyring_volume_key(const struct keyring *keyring);
 /* The newest epoch, which everything new is sealed under (1 is the first). */
 uint32_t keyring_epoch(const struct keyring *keyring);
+/* MK_epoch itself, for wrapping it in the slot file; NULL if there is no such epoch. */
+const uint8_t *keyring_master_key(const struct keyring *keyring, uint32_t epoch);
 
 /*
  * Keys below MK_e.  ERR_UNKNOWN if the keyring has no such epoch.
@@ -48,7 +52,13 @@ enum err keyring_journal_key(const struct keyring *keyring, uint32_t epoch,
 			     uint8_t out[32]) MUST_CHECK;
 enum err keyring_anchor_key(const struct keyring *keyring, uint32_t epoch,
 			    uint8_t out[32]) MUST_CHECK;
-/* HKDF(VK, "ledger"): authenticates the ledger's rows. */
+/*
+ * Authenticates the ledger's rows: HKDF(MK_1, "ledger" || fs id).  Under MK_1,
+ * which every slot file of the volume keeps, and not under VK, so that rotating
+ * VK or beginning an epoch rewrites no row.  The price: who was removed from
+ * the slots and kept MK_1 can still forge rows if they can write the state
+ * directory; the anchor, under the newest epoch, is what they cannot forge.
+ */
 enum err keyring_ledger_key(const struct keyring *keyring, uint8_t out[32]) MUST_CHECK;
 
 #endif

@@ -15,22 +15,24 @@ const struct cli_option cli_common_options[COMMON_COUNT] = {
 /* Words of `text` from `column` on, continued at `indent`, never past COLUMNS. */
 static void print_wrapped(const char *text, size_t column, size_t indent)
 {
+	bool is_first = true;
+
 	while (*text != '\0') {
 		size_t word = strcspn(text, " ");
 
-		if (column + word > COLUMNS && column > indent) {
+		if (!is_first && column + 1 + word > COLUMNS) {
 			printf("\n%*s", (int)indent, "");
 			column = indent;
+		} else if (!is_first) {
+			putchar(' ');
+			column++;
 		}
 		printf("%.*s", (int)word, text);
 		column += word;
 		text += word;
 		while (*text == ' ')
 			text++;
-		if (*text != '\0' && column + 1 < COLUMNS) {
-			putchar(' ');
-			column++;
-		}
+		is_first = false;
 	}
 	putchar('\n');
 }

@@ -1,0 +1,25 @@
+/*
+ * Talking to a volume's daemon, for any tool: errors and hints are printed
+ * here, in the same words everywhere.
+ */
+#ifndef PHIFS_TOOLS_CLI_DAEMON_H
+#define PHIFS_TOOLS_CLI_DAEMON_H
+
+#include "config/config.h"
+#include "tools/cli/command.h"
+#include "wire/client.h"
+
+/* config_load of the call's volume. */
+enum err cli_load_config(const struct call *call, struct config **config) MUST_CHECK;
+
+/* Connect; ERR_NOT_RUNNING with a hint how to start it. */
+enum err daemon_connect(const struct call *call, const struct config *config,
+			struct client **client) MUST_CHECK;
+/* The same without a word, for tools that work with and without a daemon. */
+enum err daemon_connect_quietly(const struct config *config, struct client **client) MUST_CHECK;
+
+/* client_call, and the result's error printed with its hint and returned. */
+enum err daemon_ask(const struct call *call, const struct config *config, struct client *client,
+		    const struct wire_request *request, client_part *part, void *ctx) MUST_CHECK;
+
+#endif

@@ -72,7 +72,12 @@ struct audit_event {
 
 struct audit;
 
-/* Seals and segment headers carry these: a collector can prove rollback of the host. */
+/*
+ * Seals and segment headers carry these: a collector can prove rollback of the
+ * host.  The callback is called on the drain thread, without a lock of the
+ * trail; it must not wait for an audit flush or for anyone who may be waiting
+ * for one.
+ */
 struct audit_evidence {
 	uint64_t store_seq;
 	uint8_t store_mac[32];
@@ -81,7 +86,11 @@ struct audit_evidence {
 	uint8_t config_digest[32];
 };
 typedef void audit_get_evidence(void *ctx, struct audit_evidence *evidence);
-/* The journal can no longer be written: called once, on a thread of the trail. */
+/*
+ * Called once, on a thread of the trail: ERR_FULL, the ring was full and an
+ * append refused (later ones may succeed again); anything else, the journal can
+ * no longer be written and every append fails from now on.
+ */
 typedef void audit_failed(void *ctx, enum err why);
 
 struct audit_config {
@@ -91,6 +100,7 @@ struct audit_config {
 	const char *forward;             /* "unix:/path/of/socket" or NULL */
 	const char *sd_id;
 	bool plain_names;
+	bool coalesce;                   /* one message for a run of reads or writes of a handle */
 	uint64_t segment_size;
 	int64_t segment_age_ms;
 	audit_get_evidence *evidence;

@@ -1,0 +1,113 @@
+#include "audit/handles.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/secmem.h"
+
+#define HANDLES_MAX 16384
+
+struct entry {
+	uint64_t handle;
+	struct handle_info info;
+	UT_hash_handle hh;
+};
+
+struct handles {
+	struct entry *table;
+	bool keep_paths;
+};
+
+struct handles *handles_new(bool keep_paths)
+{
+	struct handles *handles = calloc(1, sizeof(*handles));
+
+	if (handles != NULL)
+		handles->keep_paths = keep_paths;
+	return handles;
+}
+
+static void drop(struct handles *handles, struct entry *entry)
+{
+	HASH_DEL(handles->table, entry);
+	if (entry->info.path != NULL)
+		secmem_wipe(entry->info.path, strlen(entry->info.path));
+	free(entry->info.path);
+	free(entry);
+}
+
+static void drop_all(struct handles *handles)
+{
+	while (handles->table != NULL)
+		drop(handles, handles->table);
+}
+
+void handles_free(struct handles *handles)
+{
+	if (handles == NULL)
+		return;
+	drop_all(handles);
+	free(handles);
+}
+
+static struct entry *find(const struct handles *handles, uint64_t handle)
+{
+	struct entry *entry;
+
+	HASH_FIND(hh, handles->table, &handle, sizeof(handle), entry);
+	return entry;
+}
+
+static void copy_text(char *to, size_t size, const char *text)
+{
+	size_t len = text == NULL ? 0 : strnlen(text, size - 1);
+
+	memcpy(to, text == NULL ? "" : text, len);
+	to[len] = '\0';
+}
+
+void handles_learn(struct handles *handles, const struct audit_event *event,
+		   const char *path_name, const char *patient_name)
+{
+	struct entry *entry;
+
+	if (event->type == AUDIT_MOUNT || event->type == AUDIT_RECOVER)
+		drop_all(handles);
+	if ((event->type != AUDIT_OPEN && event->type != AUDIT_CREATE) || event->handle == 0 ||
+	    event->err != ERR_OK)
+		return;
+	handles_forget(handles, event->handle);
+	/* uthash keeps the order of insertion: the head is the oldest. */
+	if (HASH_COUNT(handles->table) >= HANDLES_MAX)
+		drop(handles, handles->table);
+	entry = calloc(1, sizeof(*entry));
+	if (entry == NULL)
+		return;
+	entry->handle = event->handle;
+	if (event->person != NULL)
+		entry->info.person = *event->person;
+	copy_text(entry->info.class_name, sizeof(entry->info.class_name), event->class_name);
+	copy_text(entry->info.role, sizeof(entry->info.role), event->role);
+	copy_text(entry->info.path_name, sizeof(entry->info.path_name), path_name);
+	copy_text(entry->info.patient_name, sizeof(entry->info.patient_name), patient_name);
+	entry->info.rule = event->rule;
+	if (handles->keep_paths && event->path != NULL)
+		entry->info.path = strdup(event->path);
+	HASH_ADD(hh, handles->table, handle, sizeof(entry->handle), entry);
+}
+
+void handles_forget(struct handles *handles, uint64_t handle)
+{
+	struct entry *entry = find(handles, handle);
+
+	if (entry != NULL)
+		drop(handles, entry);
+}
+
+const struct handle_info *handles_find(const struct handles *handles, uint64_t handle)
+{
+	struct entry *entry = find(handles, handle);
+
+	return entry == NULL ? NULL : &entry->info;
+}

@@ -112,8 +112,8 @@ static enum err on_key_changed(int fd, const struct wire_request *request)
 
 static enum err on_locate(int fd, const struct wire_request *request)
 {
-	struct wire_location location = {.object = "00000000000000077f3a9c0011223344",
-					 .file = "objects/44/00000000000000077f3a9c0011223344",
+	struct wire_location location = {.object = "07000000000000007f3a9c0011223344",
+					 .file = "objects/44/07000000000000007f3a9c0011223344",
 					 .path = "/wards/3/a.dcm",
 					 .number = 7,
 					 .size = 525312};
@@ -121,7 +121,7 @@ static enum err on_locate(int fd, const struct wire_request *request)
 	if (!is_unlocked)
 		return ERR_LOCKED;
 	if (strcmp(request->locate.path, location.path) != 0 &&
-	    strcmp(request->locate.object, "7f3a9c") != 0)
+	    strcmp(request->locate.object, location.object) != 0)
 		return ERR_NOT_FOUND;
 	return wire_send_part(fd, WIRE_LOCATE, &location);
 }

@@ -143,10 +143,15 @@ static void parse_mmap(struct policy_load *load, int line, const char *value)
 		policy_complain(load, line, "mmap %s is neither yes nor no", value);
 }
 
+/* clang-format off: one key a line, as the test of phifs.policy(5) reads it */
 const struct policy_key policy_class_keys[] = {
-	{"path", parse_path, false},   {"owner", parse_owner, false},
-	{"mode", parse_mode, false},   {"patient", parse_patient, false},
-	{"audit", parse_audit, false}, {"mmap", parse_mmap, false},
-	{"force-mode", NULL, false},   {"force-group", NULL, false},
+	{"path", parse_path, false},
+	{"owner", parse_owner, false},
+	{"mode", parse_mode, false},
+	{"patient", parse_patient, false},
+	{"audit", parse_audit, false},
+	{"mmap", parse_mmap, false},
+	{"force-mode", NULL, false},
+	{"force-group", NULL, false},
 	{NULL, NULL, false},
 };

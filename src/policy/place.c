@@ -200,10 +200,10 @@ static bool no_memory(struct builder *builder)
 	return false;
 }
 
-/* Room for one more place and its set at the end of `alive`. */
+/* Room for one more place and its set at the end of `alive`, which is then never NULL. */
 static bool make_room(struct builder *builder)
 {
-	size_t wanted = builder->alive_len + builder->policy->class_count;
+	size_t wanted = builder->alive_len + builder->policy->class_count + 1;
 	struct place *places =
 		policy_grow(builder->load, builder->places->places, builder->places->count,
 			    &builder->places->room, sizeof(*places));

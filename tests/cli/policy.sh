@@ -101,14 +101,18 @@ has out "says so" "gives the same rights as"
 expect 2 "diff with a bad file" phifs-policy diff --policy "$policy" "$scratch/bad.policy"
 
 # --- phifs.policy(5) ----------------------------------------------------------------
-# All keys of the two tables, those of later versions apart: they stand in one list.
-for key in $(sed -n 's/^	{"\([a-z-]*\)", [a-z_]*, [a-z]*},$/\1/p' \
-	"$srcdir"/src/policy/class_keys.c "$srcdir"/src/policy/role_keys.c); do
+# keys WHAT: those in force, or (WHAT = NULL) those of later versions.
+keys() {
+	sed -n "s/^	{\"\([a-z-]*\)\", $1, [a-z]*},\$/\1/p" \
+		"$srcdir/src/policy/class_keys.c" "$srcdir/src/policy/role_keys.c"
+}
+[ "$(keys '[a-z_]*' | wc -l)" -ge 12 ] && [ "$(keys NULL | wc -l)" -ge 6 ]
+ok $? "both tables were read"
+for key in $(keys '[a-z_]*'); do
 	grep -q "^\.It Cm $key\$" "$srcdir/man/phifs.policy.5"
 	ok $? "phifs.policy(5) explains $key"
 done
-for key in $(sed -n 's/^	{"\([a-z-]*\)", NULL, [a-z]*},$/\1/p' \
-	"$srcdir"/src/policy/class_keys.c "$srcdir"/src/policy/role_keys.c); do
+for key in $(keys NULL); do
 	grep -q "^\.Cm .*$key" "$srcdir/man/phifs.policy.5"
 	ok $? "phifs.policy(5) names $key"
 done

@@ -90,9 +90,9 @@ static enum err grow_room(struct dir *dir, uint32_t blocks)
 
 static void note_room(struct dir *dir, uint32_t block, const uint8_t data[BLOCK_SIZE])
 {
-	int room = dir_block_room(data) + 1;
+	int room = dir_block_room(data);
 
-	dir->room[block] = (uint8_t)(room < (int)ROOM_MAX ? room : (int)ROOM_MAX);
+	dir->room[block] = (uint8_t)(room < 0 ? 0 : room < (int)ROOM_MAX ? room : (int)ROOM_MAX);
 	if (room > 16 && block < dir->hint)
 		dir->hint = block;
 }
@@ -224,7 +224,7 @@ static enum err write_block(struct store *store, struct open_dir *open, uint32_t
 static uint32_t find_room(struct dir *dir, size_t len)
 {
 	for (uint32_t i = dir->hint; i < dir->blocks; i++) {
-		if (dir->room[i] > len)
+		if (dir->room[i] >= len)
 			return i;
 		if (i == dir->hint && dir->room[i] <= 16)
 			dir->hint++;

@@ -16,7 +16,7 @@ struct dir {
 	pthread_rwlock_t lock;    /* protects the rest */
 	struct dir_index *index;  /* NULL: not built */
 	uint32_t blocks;
-	uint8_t *room;            /* by block: longest name that fits, plus one; capped */
+	uint8_t *room;            /* by block: longest name that fits, at most 255 */
 	uint32_t room_size;
 	uint32_t hint;            /* no block below has room for a short name */
 };

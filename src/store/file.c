@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "store/attributes.h"
 #include "store/committer.h"
 #include "store/content.h"
 #include "store/names.h"
@@ -129,26 +127,6 @@ enum err store_open_node(struct store *store, uint64_t number, bool truncate)
 	return err;
 }
 
-/* The last handle of a node without a name: its deletion goes into the next transaction. */
-static void bury(struct store *store, struct node *node)
-{
-	struct content *content;
-
-	if (store_may_change(store) != ERR_OK)
-		return; /* The next mount deletes it (I23). */
-	pthread_rwlock_rdlock(&store->names);
-	if (names_pin_content(store, node, true, &content) == ERR_OK) {
-		if (attributes_drop(store, node) != ERR_OK)
-			log_warning("the attributes of a deleted object stay behind");
-		pthread_mutex_lock(&node->mutex);
-		node_changed(store, node);
-		pthread_mutex_unlock(&node->mutex);
-		names_discard(store, node);
-		content_put(store, content);
-	}
-	pthread_rwlock_unlock(&store->names);
-}
-
 void store_release_node(struct store *store, uint64_t number)
 {
 	struct node *node = node_find(store, number);
@@ -163,7 +141,7 @@ void store_release_node(struct store *store, uint64_t number)
 	}
 	pthread_mutex_unlock(&node->mutex);
 	if (is_last)
-		bury(store, node);
+		names_bury(store, node);
 	/* The handle's own reference, and this call's. */
 	node_drop(store, node, 2);
 }

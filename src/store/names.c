@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/attributes.h"
 #include "store/committer.h"
 #include "store/content.h"
@@ -71,6 +72,25 @@ void names_discard(struct store *store, struct node *node)
 		return;
 	/* Only this object's own: its id was never in a transaction. */
 	content_remove_file(store, content);
+}
+
+void names_bury(struct store *store, struct node *node)
+{
+	struct content *content;
+
+	if (store_may_change(store) != ERR_OK)
+		return; /* The next mount deletes it (I23). */
+	pthread_rwlock_rdlock(&store->names);
+	if (names_pin_content(store, node, true, &content) == ERR_OK) {
+		if (attributes_drop(store, node) != ERR_OK)
+			log_warning("the attributes of a deleted object stay behind");
+		pthread_mutex_lock(&node->mutex);
+		node_changed(store, node);
+		pthread_mutex_unlock(&node->mutex);
+		names_discard(store, node);
+		content_put(store, content);
+	}
+	pthread_rwlock_unlock(&store->names);
 }
 
 static enum err open_dir_exclusive(struct store *store, uint64_t number, struct open_dir *dir)

@@ -29,6 +29,9 @@ void names_count_subdirectory(struct store *store, struct node *dir, int change)
 enum err names_pin_content(struct store *store, struct node *node, bool for_removal,
 			   struct content **content) MUST_CHECK;
 
+/* A node without a name and without handles: its deletion goes into the next transaction. */
+void names_bury(struct store *store, struct node *node);
+
 /* If no name and no handle holds it and no transaction has it, it never was. */
 void names_discard(struct store *store, struct node *node);
 

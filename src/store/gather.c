@@ -183,11 +183,11 @@ static enum err take(struct store *store, struct txn *txn, struct node *node,
 		return err;
 	}
 	node_ref(store, node, 1);
-	(void)overlay_walk(&part->overlay, mark, part);
+	err = overlay_walk(&part->overlay, mark, part);
 	content->sealing_shrink = part->shrink;
 	link_part(txn, part);
 	settle_node(store, node, part);
-	return ERR_OK;
+	return err;
 }
 
 /* Journal bytes that the live state of a node would cost at most. */

@@ -176,6 +176,7 @@ static enum err begin_run(struct audit *audit, const struct recovery *recovery)
 			    audit->config.volume, recovery->end.chain.seq, recovery->from_ring,
 			    recovery->torn);
 	state->sealed = recovery->end;
+	memcpy(state->counts, recovery->counts, sizeof(recovery->counts));
 	state->is_clean = false;
 	memcpy(state->boot_id, audit->boot_id, AUDIT_ID_LEN);
 	ring_reset(audit->append.ring);

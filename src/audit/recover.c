@@ -271,6 +271,7 @@ static enum err walk_all(struct walk *walk, const struct ring *ring, enum ring_f
 	bool is_bad;
 
 	walk->result->end = walk->state->sealed;
+	memcpy(walk->result->counts, walk->state->counts, sizeof(walk->result->counts));
 	if (walk->state->sealed.segment != 0)
 		err = check_sealed(walk);
 	/* After a clean stop the key is gone, and no record may follow. */

@@ -59,6 +59,7 @@ static enum err put_seal(struct audit *audit, enum seal_kind kind,
 	if (kind == SEAL_STOP)
 		append->is_closed = true;
 	atomic_store(&append->appended, append->chain.seq);
+	memset(state->counts, 0, sizeof(state->counts));
 	state->sealed = (struct position){append->segment, append->segment_end, append->chain};
 	state_next_epoch(state);
 	return ERR_OK;

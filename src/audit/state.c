@@ -64,6 +64,8 @@ static size_t encode(const struct audit_state *state, uint8_t *out)
 	writer_bytes(&w, state->next.secret, SIGN_SECRET_LEN);
 	writer_bytes(&w, state->pseudonym_key, AUDIT_KEY_LEN);
 	put_position(&w, &state->sealed);
+	for (size_t i = 0; i < 32; i++)
+		writer_u32(&w, state->counts[i]);
 	put_position(&w, &state->delivered);
 	put_position(&w, &state->settled);
 	writer_u32(&w, state->key_count);
@@ -92,6 +94,8 @@ static void get_fields(struct reader *r, struct audit_state *state)
 	reader_bytes(r, state->next.secret, SIGN_SECRET_LEN);
 	reader_bytes(r, state->pseudonym_key, AUDIT_KEY_LEN);
 	get_position(r, &state->sealed);
+	for (size_t i = 0; i < 32; i++)
+		state->counts[i] = reader_u32(r);
 	get_position(r, &state->delivered);
 	get_position(r, &state->settled);
 	state->key_count = reader_u32(r);

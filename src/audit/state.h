@@ -43,7 +43,8 @@ struct audit_state {
 	struct sign_key current;        /* signs the next seal */
 	struct sign_key next;           /* named by the next seal: durable before it is used */
 	uint8_t pseudonym_key[AUDIT_KEY_LEN];
-	struct position sealed;         /* behind the last seal */
+	struct position sealed;         /* behind the last seal, or the last recovery's end ... */
+	uint32_t counts[32];            /* ... and the records by type between those two */
 	struct position delivered;      /* the collector had read it a few seconds ago */
 	struct position settled;        /* ... a minute ago: where to go on after a power loss */
 	uint32_t key_count;

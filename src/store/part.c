@@ -28,17 +28,6 @@ bool parts_have_block(const struct content *content, uint64_t block)
 	return false;
 }
 
-struct txn *txn_new(uint64_t seq)
-{
-	struct txn *txn = calloc(1, sizeof(*txn));
-
-	if (txn == NULL)
-		return NULL;
-	txn->seq = seq;
-	txn->records_len = JOURNAL_HEADER_LEN;
-	return txn;
-}
-
 void txn_free(struct store *store, struct txn *txn)
 {
 	if (txn == NULL)
@@ -86,6 +75,22 @@ static enum err reserve(struct txn *txn, size_t len)
 	txn->records = records;
 	txn->records_room = room;
 	return ERR_OK;
+}
+
+struct txn *txn_new(uint64_t seq)
+{
+	struct txn *txn = calloc(1, sizeof(*txn));
+
+	if (txn == NULL)
+		return NULL;
+	txn->seq = seq;
+	txn->records_len = JOURNAL_HEADER_LEN;
+	/* Header, MAC and padding have room even if every part is left out. */
+	if (reserve(txn, 0) != ERR_OK) {
+		free(txn);
+		return NULL;
+	}
+	return txn;
 }
 
 enum err txn_add_record(struct txn *txn, const struct journal_record *record)

@@ -178,8 +178,11 @@ bool tree_shrink_missing(struct tree *tree, uint64_t size, int *level, uint64_t 
 	uint64_t blocks = layout_blocks(size);
 	int levels = layout_levels(size);
 
+	/* It grew and shrank since its last transaction, and was never that large in the tree. */
+	if (levels > tree->levels)
+		return false;
 	/* The boundary page of each level that stays; those above it are dropped. */
-	for (int k = 1; k <= tree->levels && k <= levels; k++) {
+	for (int k = 1; k <= levels; k++) {
 		uint64_t kept = children_kept(blocks, k);
 
 		if (kept % TREE_FANOUT == 0 && kept != 0)
@@ -206,8 +209,10 @@ static void drop_pages(struct tree *tree, uint64_t blocks, int levels)
 enum err tree_shrink(struct tree *tree, uint64_t size)
 {
 	uint64_t blocks = layout_blocks(size);
-	int levels = layout_levels(size) < tree->levels ? layout_levels(size) : tree->levels;
+	int levels = layout_levels(size);
 
+	if (levels > tree->levels)
+		return ERR_OK;
 	for (int k = 1; k <= levels; k++) {
 		uint64_t kept = children_kept(blocks, k);
 		struct tree_page *page;

@@ -1,11 +1,11 @@
 /* phifsd(8): one daemon for each mounted volume. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "base/secmem.h"
 #include "daemon/options.h"
@@ -22,7 +22,8 @@ static enum err harden(void)
 
 	umask(077);
 	closefrom(3);
-	(void)chdir("/");
+	if (chdir("/"))
+		return err_from_errno(errno);
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd >= 0) {

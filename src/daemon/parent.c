@@ -129,7 +129,7 @@ static void answer_mount(struct parent *parent)
 
 	if (!err)
 		parent->is_mounted = true;
-	(void)link_answer(parent->link, err, fd, connection);
+	link_answer(parent->link, err, fd, connection);
 	if (fd >= 0)
 		close(fd);
 }
@@ -154,9 +154,9 @@ static void serve_link(struct parent *parent)
 	} else if (request == LINK_MOUNT) {
 		answer_mount(parent);
 	} else if (request == LINK_UNMOUNT) {
-		(void)link_answer(parent->link, unmount(parent), -1, 0);
+		link_answer(parent->link, unmount(parent), -1, 0);
 	} else {
-		(void)link_answer(parent->link, ERR_OK, -1, 0);
+		link_answer(parent->link, ERR_OK, -1, 0);
 		detach_ready(&parent->detach);
 	}
 }
@@ -204,7 +204,8 @@ static void watch(struct parent *parent)
 		if (fds[0].revents)
 			serve_signal(parent);
 	}
-	(void)unmount(parent);
+	if (unmount(parent) && parent->status == 0)
+		parent->status = err_exit_code(ERR_SYSTEM);
 }
 
 static enum err prepare(struct parent *parent)

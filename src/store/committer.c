@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "store/apply.h"
 #include "store/commit.h"
+#include "store/content.h"
 #include "store/flusher.h"
 #include "store/node.h"
 
@@ -299,17 +300,22 @@ static void add_waiter(struct committer *committer, struct waiter *waiter, bool 
 }
 
 /* R2: what is wanted is the state as of now, by a cut made from here on. */
-static void want(struct store *store, struct waiter *waiter, struct node *node, uint64_t op)
+static enum err want(struct store *store, struct waiter *waiter, struct node *node, uint64_t op)
 {
+	enum err err = ERR_OK;
+
 	node_ref(store, node, 1);
 	waiter->want[waiter->count].node = node;
 	waiter->want[waiter->count++].op = op;
 	pthread_mutex_lock(&node->mutex);
 	if (op > node->wanted_op)
 		node->wanted_op = op;
-	if (node->content != NULL)
+	if (node->content != NULL) {
+		err = content_cut_now(node->content);
 		flusher_request(store->flusher, node->content);
+	}
 	pthread_mutex_unlock(&node->mutex);
+	return err;
 }
 
 void committer_wait_node(struct committer *committer, struct node *node, uint64_t op,
@@ -317,6 +323,7 @@ void committer_wait_node(struct committer *committer, struct node *node, uint64_
 {
 	struct store *store = committer->store;
 	struct waiter *waiter = calloc(1, sizeof(*waiter) + sizeof(waiter->want[0]));
+	enum err err;
 
 	if (waiter == NULL) {
 		done(ctx, ERR_NO_MEMORY, 0);
@@ -326,7 +333,12 @@ void committer_wait_node(struct committer *committer, struct node *node, uint64_
 	waiter->ctx = ctx;
 	waiter->bytes = bytes;
 	waiter->names_op = atomic_load(&store->names_op);
-	want(store, waiter, node, op);
+	err = want(store, waiter, node, op);
+	if (err != ERR_OK) {
+		waiter_free(store, waiter);
+		done(ctx, err, 0);
+		return;
+	}
 	add_waiter(committer, waiter, false);
 }
 
@@ -336,6 +348,7 @@ void committer_wait_all(struct committer *committer, store_done *done, void *ctx
 	struct waiter *waiter;
 	struct node **nodes = NULL;
 	size_t count = 0;
+	enum err err = ERR_OK;
 
 	pthread_mutex_lock(&store->dirty_mutex);
 	waiter = calloc(1, sizeof(*waiter) + store->dirty_count * sizeof(waiter->want[0]));
@@ -361,10 +374,16 @@ void committer_wait_all(struct committer *committer, store_done *done, void *ctx
 		pthread_mutex_lock(&nodes[i]->mutex);
 		op = nodes[i]->op;
 		pthread_mutex_unlock(&nodes[i]->mutex);
-		want(store, waiter, nodes[i], op);
+		if (err == ERR_OK)
+			err = want(store, waiter, nodes[i], op);
 		node_put(store, nodes[i]);
 	}
 	free(nodes);
+	if (err != ERR_OK) {
+		waiter_free(store, waiter);
+		done(ctx, err, 0);
+		return;
+	}
 	add_waiter(committer, waiter, true);
 }
 

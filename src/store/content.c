@@ -1,6 +1,7 @@
 #include "store/content.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -459,6 +460,42 @@ void cut_free(struct cut *cut)
 		return;
 	overlay_clear(&cut->overlay);
 	free(cut);
+}
+
+void content_set_ready(struct content *content, struct cut *cut)
+{
+	struct cut *ready = content->ready;
+
+	if (cut->op <= content->node->appended_op) {
+		/* A transaction took the live state meanwhile, and this cut's shrinks with it. */
+		cut_free(cut);
+		return;
+	}
+	if (ready != NULL && ready->op > cut->op) {
+		content->ready = cut;
+		cut = ready;
+		ready = content->ready;
+	}
+	if (ready != NULL && ready->shrink < cut->shrink)
+		cut->shrink = ready->shrink;
+	cut_free(ready);
+	content->ready = cut;
+}
+
+enum err content_cut_now(struct content *content)
+{
+	const struct node *node = content->node;
+	struct cut *cut = NULL;
+	enum err err;
+
+	if (!S_ISREG(node->attr.mode) || content_has_unflushed(content) ||
+	    node->op <= node->appended_op ||
+	    (content->ready != NULL && content->ready->op >= node->op))
+		return ERR_OK;
+	err = cut_take(content, &cut);
+	if (err == ERR_OK)
+		content_set_ready(content, cut);
+	return err;
 }
 
 /* --- ranges in flight -------------------------------------------------------------- */

@@ -131,4 +131,16 @@ bool content_has_unflushed(const struct content *content);
 enum err cut_take(struct content *content, struct cut **cut) MUST_CHECK;
 void cut_free(struct cut *cut);
 
+/*
+ * A cut whose streamed blocks are all flushed becomes the ready one: the newest
+ * wins and takes over the other's shrinks.  node->mutex held; owns `cut`.
+ */
+void content_set_ready(struct content *content, struct cut *cut);
+/*
+ * R2, R3: somebody waits for the state as it is now.  With nothing streamed
+ * that state is ready at once, and kept: what is streamed after this must not
+ * hold it back.  node->mutex held.
+ */
+enum err content_cut_now(struct content *content) MUST_CHECK;
+
 #endif

@@ -54,23 +54,6 @@ static enum err sync_content(struct store *store, struct content *content)
 	return err == ERR_OK ? sync_name(store, content) : err;
 }
 
-/* The cut that was flushed becomes the ready one; the newest wins.  node->mutex held. */
-static void cut_is_ready(struct content *content)
-{
-	struct cut *cut = content->flushing;
-
-	content->flushing = NULL;
-	if (cut->op <= content->node->appended_op) {
-		/* A transaction took the live state meanwhile, and this cut's shrinks with it. */
-		cut_free(cut);
-		return;
-	}
-	if (content->ready != NULL && content->ready->shrink < cut->shrink)
-		cut->shrink = content->ready->shrink;
-	cut_free(content->ready);
-	content->ready = cut;
-}
-
 static enum err flush(struct store *store, struct content *content)
 {
 	struct node *node = content->node;
@@ -93,7 +76,8 @@ static enum err flush(struct store *store, struct content *content)
 		content->synced_op = streamed_op;
 		if (base > content->base)
 			content->base = base;
-		cut_is_ready(content);
+		content_set_ready(content, content->flushing);
+		content->flushing = NULL;
 	}
 	pthread_mutex_unlock(&node->mutex);
 	return err;

@@ -149,11 +149,15 @@ static enum err source_is_ready(struct renaming *r)
 	pthread_mutex_lock(&node->mutex);
 	if (r->cut_op == 0)
 		r->cut_op = node->op;
+	err = content_cut_now(content);
+	if (err != ERR_OK)
+		goto out;
 	if (content_has_unflushed(content) && node->appended_op < r->cut_op &&
 	    (content->ready == NULL || content->ready->op < r->cut_op))
 		err = ERR_AGAIN;
 	else if (r->cut_op > node->appended_op && r->cut_op > node->must_op)
 		node->must_op = r->cut_op; /* I22: the name's transaction brings it */
+out:
 	pthread_mutex_unlock(&node->mutex);
 	return err;
 }

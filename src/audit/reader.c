@@ -275,6 +275,19 @@ static bool seal_follows(struct audit_reader *reader)
 	return is_found;
 }
 
+/*
+ * Was this place once durable and sealed?  The state was made durable after
+ * the seal that it names.  Earlier segments do not ask: what a power cut left
+ * of them, a recovery has accepted since.
+ */
+static bool was_sealed(const struct audit_reader *reader)
+{
+	const struct audit_state *state = reader->state;
+
+	return state != NULL && state->sealed.segment == reader->verifier.segment &&
+	       state->sealed.chain.seq > reader->verifier.chain.seq;
+}
+
 /* No more records can be read from this segment; what is it that stands there? */
 static void leave_segment(struct audit_reader *reader, const struct record_header *header,
 			  enum err err)
@@ -293,7 +306,8 @@ static void leave_segment(struct audit_reader *reader, const struct record_heade
 		return; /* bytes behind the end: the next header, or the end, says so */
 	/* A power cut leaves half a record, never a whole one with another number. */
 	if (reader->verifier.is_ended || (reader->is_live && is_last) ||
-	    (err == ERR_TAMPERED && header->seq != reader->verifier.chain.seq + 1) ||
+	    (err == ERR_TAMPERED && (header->seq != reader->verifier.chain.seq + 1 ||
+				     was_sealed(reader))) ||
 	    seal_follows(reader)) {
 		verifier_bad_record(&reader->verifier, header,
 				    err == ERR_NOT_FOUND ? ERR_FORMAT : err);

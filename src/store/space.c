@@ -128,6 +128,8 @@ static void make_ballast(struct place *place)
 		return;
 	err = write_ballast(place);
 	place->has_ballast = err == ERR_OK;
+	/* What was seen before it was written says more room than there is. */
+	place->looked_at = 0;
 	if (err == ERR_OK)
 		return;
 	log_warning("%s directory: no ballast file: %s", place->name, err_text(err));

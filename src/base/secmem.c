@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -62,6 +63,7 @@ struct chunk {
 /* The head of an unused slot. */
 struct free_slot {
 	struct free_slot *next;
+	bool is_marked; /* while slab_wipe_all runs; false else */
 };
 
 struct slab {
@@ -154,22 +156,37 @@ void slab_put(struct slab *slab, void *slot)
 	pthread_mutex_unlock(&slab->mutex);
 }
 
-/*
- * A used slot keeps its place; its owner sees zeroes.  The free list is made
- * anew only if nothing is in use, else its links are kept.
- */
+/* Everything but the links; wiped slots are not marked. */
+static void wipe_behind_links(struct slab *slab, struct chunk *chunk)
+{
+	const size_t link = offsetof(struct free_slot, is_marked);
+
+	for (size_t i = 0; i < slab->slots_per_chunk; i++)
+		secmem_wipe(chunk->slots + i * slab->slot_size + link, slab->slot_size - link);
+}
+
+/* The first bytes of used slots, where free ones have their link. */
+static void wipe_unmarked(struct slab *slab, struct chunk *chunk)
+{
+	for (size_t i = 0; i < slab->slots_per_chunk; i++) {
+		struct free_slot *slot = (void *)(chunk->slots + i * slab->slot_size);
+
+		if (!slot->is_marked)
+			secmem_wipe(slot, sizeof(*slot));
+		slot->is_marked = false;
+	}
+}
+
+/* A used slot keeps its place; its owner sees zeroes. */
 void slab_wipe_all(struct slab *slab)
 {
 	pthread_mutex_lock(&slab->mutex);
-	for (struct chunk *chunk = slab->chunks; chunk != NULL; chunk = chunk->next) {
-		for (size_t i = 0; i < slab->slots_per_chunk; i++) {
-			uint8_t *slot = chunk->slots + i * slab->slot_size;
-
-			/* A free slot was wiped when it was put back, but for its link. */
-			secmem_wipe(slot + sizeof(struct free_slot),
-				    slab->slot_size - sizeof(struct free_slot));
-		}
-	}
+	for (struct chunk *chunk = slab->chunks; chunk != NULL; chunk = chunk->next)
+		wipe_behind_links(slab, chunk);
+	for (struct free_slot *slot = slab->free; slot != NULL; slot = slot->next)
+		slot->is_marked = true;
+	for (struct chunk *chunk = slab->chunks; chunk != NULL; chunk = chunk->next)
+		wipe_unmarked(slab, chunk);
 	pthread_mutex_unlock(&slab->mutex);
 }
 

@@ -264,14 +264,16 @@ static void add_object(struct line *line, const struct message_context *context,
 static void add_from_handle(struct line *line, const struct message_context *context,
 			    const struct audit_event *event)
 {
-	const struct handle_info *info = handles_find(context->handles, event->handle);
+	const struct audit_person *own = event->person;
+	const struct handle_info *info = handles_find(context->handles, event->handle,
+						      own == NULL ? 0 : own->pid);
 
 	if (info == NULL || event->handle == 0)
 		return;
-	if (event->person == NULL || (event->person->user[0] == '\0' &&
-				      event->person->uid == info->person.uid))
+	if (own == NULL || (own->user[0] == '\0' && own->uid == info->person.uid))
 		add_text(line, "user", info->person.user, 64);
-	add_text(line, "login", info->person.login_user, 64);
+	if (own == NULL || own->pid == 0 || own->pid == info->person.pid)
+		add_text(line, "login", info->person.login_user, 64);
 	add_text(line, "class", info->class_name, 64);
 	add_text(line, "role", info->role, 64);
 	add_text(line, "path", info->path_name, 32);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 struct err_row {
 	enum err err;
@@ -37,6 +38,14 @@ const char *err_text(enum err err)
 const char *err_name(enum err err)
 {
 	return row_of(err)->name;
+}
+
+enum err err_from_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return rows[i].err;
+	return unknown_row.err;
 }
 
 int err_errno(enum err err)

@@ -24,6 +24,8 @@ const char *err_text(enum err err);
 /* The constant's name without its prefix ("TAMPERED"); for audit records. */
 const char *err_name(enum err err);
 
+/* The error of that name, as err_name gives it; ERR_SYSTEM if there is none. */
+enum err err_from_name(const char *name);
 /* The errno an application gets (positive); 0 for ERR_OK. */
 int err_errno(enum err err);
 

@@ -252,8 +252,8 @@ static void check_terabyte(void)
 
 static void check_vectors(void)
 {
-	char a[3], b[5], c[100];
-	struct iovec out[3] = {{"abc", 3}, {"defgh", 5}, {"ij", 2}};
+	char first[] = "abc", second[] = "defgh", third[] = "ij", a[3], b[5], c[100];
+	struct iovec out[3] = {{first, 3}, {second, 5}, {third, 2}};
 	struct iovec in[3] = {{a, 3}, {b, 5}, {c, 100}};
 	int fd = make_file("f", "", 0);
 

@@ -1,5 +1,4 @@
 /* rename(2), with all its flags. */
-#define _GNU_SOURCE
 #include "posix.h"
 
 #include <errno.h>

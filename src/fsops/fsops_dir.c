@@ -130,8 +130,5 @@ void op_opendir(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 
 void op_releasedir(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 {
-	struct fsops *fsops = fsops_of(req);
-
-	guard_release(fsops, req, OP_RELEASEDIR, number, fi->fh);
-	store_release_node(fsops->store, number);
+	guard_release(fsops_of(req), req, OP_RELEASEDIR, number, fi->fh);
 }

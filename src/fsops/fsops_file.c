@@ -93,8 +93,5 @@ void op_flush(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 
 void op_release(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 {
-	struct fsops *fsops = fsops_of(req);
-
-	guard_release(fsops, req, OP_RELEASE, number, fi->fh);
-	store_release_node(fsops->store, number);
+	guard_release(fsops_of(req), req, OP_RELEASE, number, fi->fh);
 }

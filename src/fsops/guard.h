@@ -111,9 +111,8 @@ void guard_end_lseek(struct guard *guard, enum err err, uint64_t offset);
 void guard_done(void *guard, enum err err, size_t bytes);
 
 /*
- * RELEASE, RELEASEDIR: writes the CLOSE record, takes the handle out of the
- * table, frees it and replies.  The caller then calls store_release_node.  No
- * other guard function is to be called for them.
+ * RELEASE, RELEASEDIR in one call: the CLOSE record, store_release_node, the
+ * handle taken out of the table and freed, the reply.
  */
 void guard_release(struct fsops *fsops, fuse_req_t req, enum op op, uint64_t number,
 		   uint64_t handle);

@@ -4,7 +4,7 @@
 
 #include "fsops/fsops.h"
 #include "fsops/guard.h"
-#include "fsops/identity.h"
+#include "fsops/caller.h"
 #include "fsops/place.h"
 #include "fsops/reply.h"
 #include "fsops/scope.h"

@@ -77,7 +77,9 @@ static enum err parse_element(char **rest, struct syslog_line *line)
 		char *name = at + 1, *equals = strchr(name, '=');
 		struct syslog_param *param = &line->params[line->param_count];
 
-		if (equals == NULL || equals == name || line->param_count == SYSLOG_PARAMS_MAX)
+		/* RFC 5424 6.3.3: what a name may not contain. */
+		if (equals == NULL || equals == name || name + strcspn(name, " ]\"") < equals ||
+		    line->param_count == SYSLOG_PARAMS_MAX)
 			return ERR_FORMAT;
 		*equals = '\0';
 		at = equals + 1;

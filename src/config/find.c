@@ -32,20 +32,29 @@ static enum err join(const char *directory, const char *name, const char *suffix
 	return ERR_OK;
 }
 
-/* A path from the command line; it may be relative to where the caller is. */
+/*
+ * A path from the command line; it may be relative to where the caller is.  Its
+ * directory is made plain, without "." and "..": defaults are built on it.
+ */
 static enum err from_path(const char *path, char **file)
 {
-	char here[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	char directory[PATH_MAX], real[PATH_MAX];
 
 	if (path[0] == '/') {
 		*file = strdup(path);
 		return *file == NULL ? ERR_NO_MEMORY : ERR_OK;
 	}
-	if (getcwd(here, sizeof(here)) == NULL) {
-		log_error("cannot find out the working directory: %s", strerror(errno));
+	if (snprintf(directory, sizeof(directory), "%.*s", slash == NULL ? 1 : (int)(slash - path),
+		     slash == NULL ? "." : path) >= (int)sizeof(directory)) {
+		log_error("%.64s...: name too long", path);
+		return ERR_NAME_LENGTH;
+	}
+	if (realpath(directory, real) == NULL) {
+		log_error("%s: %s", directory, strerror(errno));
 		return err_from_errno(errno);
 	}
-	return join(here, path, "", file);
+	return join(real, slash == NULL ? path : slash + 1, "", file);
 }
 
 /* NAME of an entry NAME.conf, or false. */

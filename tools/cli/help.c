@@ -104,7 +104,8 @@ void help_list_options(const struct tool *tool, const struct command *command)
 			printf("--%s\n", tool->options[i].name);
 	}
 	for (size_t i = 0; i < COMMON_COUNT; i++) {
-		if (cli_common_options[i].help != NULL)
+		if (cli_common_options[i].help != NULL &&
+		    (i != COMMON_CONFIG || command == NULL || command->has_volume))
 			printf("--%s\n", cli_common_options[i].name);
 	}
 }

@@ -1,0 +1,103 @@
+#include "tools/volume/offline.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "keys/slots.h"
+#include "tools/cli/prompt.h"
+#include "tools/volume/tool.h"
+
+static enum err get_factor(const struct call *call, const struct config *config,
+			   struct passphrase *secret, struct slots_factor *factor)
+{
+	const char *keyfile = cli_value(call, OPT_KEYFILE);
+	char question[CONFIG_NAME_MAX + 32];
+	enum err err;
+
+	if (keyfile != NULL && cli_count(call, OPT_PASSPHRASE_FILE) > 0)
+		return cli_usage_error(call, "give --keyfile or --passphrase-file, not both");
+	snprintf(question, sizeof(question), "Passphrase for %s", config->name);
+	err = keyfile != NULL ? keyfile_get(keyfile, secret)
+			      : passphrase_get(cli_value(call, OPT_PASSPHRASE_FILE), question, secret);
+	*factor = (struct slots_factor){.kind = keyfile != NULL ? SLOT_KEYFILE : SLOT_PASSPHRASE,
+					.bytes = secret->bytes, .len = secret->len};
+	return err;
+}
+
+static enum err fail_unlock(const struct call *call, const struct config *config, enum err err)
+{
+	if (err == ERR_PASSPHRASE) {
+		cli_fail(err, "wrong passphrase, or not one of %s", config->name);
+		log_hint("other ways in: phifs-key list%s", cli_volume_words(call));
+	} else {
+		cli_fail(err, "the key slots of %s: %s", config->name, err_text(err));
+	}
+	return err;
+}
+
+static enum err open_keys(const struct call *call, const struct config *config,
+			  struct offline *offline)
+{
+	struct passphrase secret = {NULL, 0};
+	struct slots_factor factor;
+	struct slots *slots = NULL;
+	enum err err = slots_load(config->ciphertext, config->state, &slots);
+
+	if (err != ERR_OK)
+		return fail_unlock(call, config, err);
+	err = get_factor(call, config, &secret, &factor);
+	if (err == ERR_OK) {
+		err = slots_unlock(slots, &factor, 0, NULL, NULL, &offline->keyring);
+		if (err != ERR_OK)
+			fail_unlock(call, config, err);
+	}
+	passphrase_clear(&secret);
+	slots_free(slots);
+	return err;
+}
+
+static enum err open_store(const struct config *config, struct store **store)
+{
+	struct store_config store_config = {.state_path = config->state, .read_only = true};
+	enum err err = backing_real_new(config->ciphertext, &store_config.ciphertext);
+
+	if (err == ERR_OK)
+		err = backing_real_new(config->state, &store_config.state);
+	if (err == ERR_OK)
+		err = store_open(&store_config, store);
+	if (err != ERR_OK) {
+		backing_free(store_config.ciphertext);
+		backing_free(store_config.state);
+	}
+	return err;
+}
+
+enum err offline_open(const struct call *call, const struct config *config,
+		      struct offline *offline)
+{
+	struct store_recovery recovery;
+	enum err err = crypto_init();
+
+	memset(offline, 0, sizeof(*offline));
+	if (err == ERR_OK)
+		err = open_keys(call, config, offline);
+	if (err != ERR_OK)
+		return err;
+	err = open_store(config, &offline->store);
+	if (err == ERR_OK)
+		err = store_unlock(offline->store, offline->keyring, &recovery);
+	if (err == ERR_OK)
+		return ERR_OK;
+	cli_fail(err, "the store of %s: %s", config->name,
+		 err == ERR_UNPROVEN ? "it was not locked properly" : err_text(err));
+	if (err == ERR_UNPROVEN)
+		log_hint("start it once, which recovers it: phifsd%s", cli_volume_words(call));
+	return err;
+}
+
+void offline_close(struct offline *offline)
+{
+	store_close(offline->store);
+	keyring_free(offline->keyring);
+}

@@ -48,6 +48,7 @@ void slots_signer_free(struct slots_signer *signer)
 static enum err describe(const struct slots_new *new_slot, uint32_t id, struct slot_record *slot)
 {
 	size_t name_len = strnlen(new_slot->name, SLOT_NAME_MAX + 1);
+	int64_t now = clock_wall_ns() / NS_PER_SECOND;
 	enum err err = factor_check(&new_slot->factor);
 
 	if (err != ERR_OK)
@@ -58,7 +59,7 @@ static enum err describe(const struct slots_new *new_slot, uint32_t id, struct s
 	slot->id = id;
 	slot->kind = (uint8_t)new_slot->factor.kind;
 	slot->rights = new_slot->rights;
-	slot->created = clock_wall_ns() / NS_PER_SECOND;
+	slot->created = now > 0 ? now : 0;
 	memcpy(slot->name, new_slot->name, name_len);
 	if (slot->kind == SLOT_PASSPHRASE) {
 		slot->kdf_ops = new_slot->cost.ops != 0 ? new_slot->cost.ops : SLOTS_KDF_OPS;

@@ -102,7 +102,7 @@ enum err slots_load(const char *ciphertext, const char *state, struct slots **sl
  * returns; the state directory's first.  ERR_FULL, ERR_IO...: the copies may
  * then differ, which the next slots_unlock settles.
  */
-enum err slots_save(const struct slots *slots, const char *ciphertext,
+enum err slots_save(struct slots *slots, const char *ciphertext,
 		    const char *state) MUST_CHECK;
 
 /* NULL is harmless. */

@@ -34,19 +34,30 @@ void op_read(fuse_req_t req, fuse_ino_t number, size_t size, off_t offset,
 /*
  * Flags are those of the request: RWF_DSYNC and RWF_SYNC arrive as O_DSYNC and
  * O_SYNC of this one write, and no FSYNC follows it.
+ *
+ * On direct I/O the kernel leaves set-id bits alone (measured), so they are
+ * taken away here.
  */
 void op_write(fuse_req_t req, fuse_ino_t number, const char *data, size_t size, off_t offset,
 	      struct fuse_file_info *fi)
 {
 	struct fsops *fsops = fsops_of(req);
+	enum op op = fi->writepage ? OP_WRITEBACK : OP_WRITE;
 	bool is_durable = fi->flags & (O_DSYNC | O_SYNC);
-	struct guard *guard = guard_begin(fsops, req, fi->writepage ? OP_WRITEBACK : OP_WRITE,
+	struct guard *guard = guard_begin(fsops, req, op,
 					  &(struct guard_target){.number = number,
 								 .handle = fi->fh,
 								 .offset = (uint64_t)offset,
 								 .length = size});
+	enum err err = ERR_OK;
 
-	if (guard)
+	if (!guard)
+		return;
+	if (op == OP_WRITE)
+		err = operation_drop_set_id(fsops, number, guard_uid(guard));
+	if (err)
+		guard_done(guard, err, 0);
+	else
 		store_write(fsops->store, number, (uint64_t)offset, data, size, is_durable,
 			    guard_done, guard);
 }

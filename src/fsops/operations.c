@@ -26,8 +26,8 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 	(void)userdata;
 	connection->want &= ~(unsigned int)UNWANTED;
 	connection->want |= WANTED & connection->capable;
+	/* max_read is a mount option: libfuse wants to have been told of it in advance. */
 	connection->max_write = REPLY_MAX;
-	connection->max_read = REPLY_MAX;
 	if (connection->max_readahead > READAHEAD_MAX)
 		connection->max_readahead = READAHEAD_MAX;
 	connection->max_background = BACKGROUND_MAX;

@@ -59,6 +59,7 @@ missing_libraries() {
 }
 
 download() {
+	# shellcheck disable=SC2046 # one word for each library
 	(cd "$dir/packages" && apt-get -qq -o APT::Sandbox::User=root download \
 		syslog-ng-core $(missing_libraries syslog-ng-core)) >"$dir/apt.log" 2>&1
 }

@@ -125,8 +125,7 @@ static enum err save(struct store *store, struct node *node, struct list *list,
 	pthread_mutex_unlock(&list->node->mutex);
 	pthread_mutex_lock(&node->mutex);
 	node->attr.ctime = clock_wall();
-	node_changed(store, node);
-	atomic_store(&store->names_op, node->op);
+	node_names_changed(store, node);
 	pthread_mutex_unlock(&node->mutex);
 	return err;
 }

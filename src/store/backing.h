@@ -121,6 +121,8 @@ typedef void backing_sim_hook(void *ctx);
 void backing_sim_set_hook(struct backing *backing, backing_sim_hook *hook, void *ctx);
 /* Changing calls so far. */
 uint64_t backing_sim_calls(struct backing *backing);
+/* Changing calls under way, those whose hook has not returned included. */
+unsigned int backing_sim_active(struct backing *backing);
 /*
  * A file system without a journal: a rename is two events, the new name (of
  * its directory) and then the removal of the old (of its own); both may be

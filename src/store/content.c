@@ -140,6 +140,7 @@ static enum err adopt(struct content *content, const struct object_header *heade
 	tree->levels = layout_levels(header->attr.size);
 	memcpy(tree->root, header->attr.root, OBJECT_ROOT_LEN);
 	content->tree_size = header->attr.size;
+	content->tree_blocks = header->attr.blocks;
 	content->is_inline = header->is_inline;
 	content->high_block = layout_blocks(header->attr.size);
 	if (tree->levels > 1)

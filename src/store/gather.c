@@ -7,7 +7,7 @@
 #include "store/node.h"
 
 /* Where a part's content state comes from (R1). */
-enum state_source { TAKE_NOTHING, TAKE_LIVE, TAKE_CUT, TAKE_EMPTY, TAKE_DELETE };
+enum state_source { TAKE_NOTHING, TAKE_LIVE, TAKE_CUT, TAKE_EMPTY, TAKE_HEADER, TAKE_DELETE };
 
 /* Dirty nodes, referenced; the list itself may change meanwhile. */
 static enum err list_dirty(struct store *store, struct node ***list, size_t *count)
@@ -60,7 +60,10 @@ static enum state_source choose(const struct node *node, bool has_room)
 	if ((wanted || node->is_new) && content->ready != NULL &&
 	    content->ready->op > node->appended_op)
 		return TAKE_CUT;
-	return node->is_new ? TAKE_EMPTY : TAKE_NOTHING;
+	if (node->is_new)
+		return TAKE_EMPTY;
+	/* Its links and attributes are namespace (I21); its content stays as it was. */
+	return node->named_op > node->appended_named_op ? TAKE_HEADER : TAKE_NOTHING;
 }
 
 /* All shrinks the tree does not have yet go with a live part. */
@@ -107,6 +110,11 @@ static enum err take_state(struct content *content, struct part *part, enum stat
 		part->op = 0;
 		part->attr.size = part->attr.blocks = 0;
 		break;
+	case TAKE_HEADER:
+		part->op = node->appended_op;
+		part->attr.size = content->tree_size;
+		part->attr.blocks = content->tree_blocks;
+		break;
 	case TAKE_DELETE:
 		part->is_delete = true;
 		break;
@@ -149,6 +157,7 @@ static void settle_node(struct store *store, struct node *node, const struct par
 {
 	node->is_new = false;
 	node->is_gone = part->is_delete;
+	node->appended_named_op = node->named_op;
 	if (part->op > node->appended_op)
 		node->appended_op = part->op;
 	if (part->op >= node->must_op)

@@ -28,18 +28,11 @@ void names_end(struct store *store)
 	pthread_rwlock_unlock(&store->names);
 }
 
-/* A transaction that has this change has all changes before it. */
-static void names_changed(struct store *store, struct node *node)
-{
-	node_changed(store, node);
-	atomic_store(&store->names_op, node->op);
-}
-
 void names_count_subdirectory(struct store *store, struct node *dir, int change)
 {
 	pthread_mutex_lock(&dir->mutex);
 	dir->attr.nlink += (uint32_t)change;
-	names_changed(store, dir);
+	node_names_changed(store, dir);
 	pthread_mutex_unlock(&dir->mutex);
 }
 
@@ -136,7 +129,7 @@ static enum err enter(struct store *store, struct open_dir *dir, const char *nam
 	if (err != ERR_OK)
 		return err;
 	pthread_mutex_lock(&node->mutex);
-	names_changed(store, node);
+	node_names_changed(store, node);
 	pthread_mutex_unlock(&node->mutex);
 	if (is_dir)
 		names_count_subdirectory(store, dir->node, 1);
@@ -220,7 +213,7 @@ static enum err add_link(struct store *store, struct open_dir *dir, const char *
 	pthread_mutex_lock(&node->mutex);
 	node->attr.nlink++;
 	node->attr.ctime = clock_wall();
-	names_changed(store, node);
+	node_names_changed(store, node);
 	pthread_mutex_unlock(&node->mutex);
 	return ERR_OK;
 }
@@ -272,7 +265,7 @@ enum err names_drop(struct store *store, struct node *node, const struct object_
 		node->attr.nlink--;
 	is_last = node->attr.nlink == 0;
 	node->attr.ctime = clock_wall();
-	names_changed(store, node);
+	node_names_changed(store, node);
 	is_last = is_last && node->opens == 0;
 	pthread_mutex_unlock(&node->mutex);
 	if (node->attr.nlink > 0)

@@ -203,6 +203,13 @@ void node_changed(struct store *store, struct node *node)
 	pthread_mutex_unlock(&store->dirty_mutex);
 }
 
+void node_names_changed(struct store *store, struct node *node)
+{
+	node_changed(store, node);
+	node->named_op = node->op;
+	atomic_store(&store->names_op, node->op);
+}
+
 void node_clean(struct store *store, struct node *node)
 {
 	if (!node->is_dirty)

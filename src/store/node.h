@@ -34,6 +34,11 @@ enum err node_new(struct store *store, uint32_t mode, uint64_t rdev, uint32_t ui
  * to the dirty list.  Called with node->mutex held.
  */
 void node_changed(struct store *store, struct node *node);
+/*
+ * The same for what belongs to the namespace: names, link count, attributes.
+ * The next transaction has it, and all such changes before it (I21).
+ */
+void node_names_changed(struct store *store, struct node *node);
 /* Takes it off the dirty list (its changes are in a transaction); mutex held. */
 void node_clean(struct store *store, struct node *node);
 

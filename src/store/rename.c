@@ -181,8 +181,7 @@ static enum err follow_name(struct renaming *r, struct node *node, struct open_d
 	if (!has_links)
 		err = node_set_name(node, &to->node->id, new_name);
 	node->attr.ctime = clock_wall();
-	node_changed(store, node);
-	atomic_store(&store->names_op, node->op);
+	node_names_changed(store, node);
 	pthread_mutex_unlock(&node->mutex);
 	if (S_ISDIR(node->attr.mode) && from->node != to->node) {
 		names_count_subdirectory(store, from->node, -1);

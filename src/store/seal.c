@@ -213,6 +213,7 @@ static void publish(struct sealing *sealing)
 	struct node *node = part->node;
 
 	content->tree_size = part->attr.size;
+	content->tree_blocks = part->attr.blocks;
 	content->is_inline = part->is_inline;
 	content->sealing_shrink = NO_SHRINK;
 	part->attr.version = ++node->attr.version;

@@ -83,6 +83,8 @@ struct node {
 
 	/* Times of the store's operation clock. */
 	uint64_t op;               /* last change */
+	uint64_t named_op;         /* last change that belongs to the namespace (I21) */
+	uint64_t appended_named_op;
 	uint64_t appended_op;      /* last change in a transaction */
 	uint64_t flushed_op;       /* last change in a flushed transaction */
 	uint64_t wanted_op;        /* some fsync waits for this */
@@ -133,6 +135,7 @@ struct content {
 	struct part *parts_first, *parts_last; /* in transactions not yet applied */
 	struct tree tree;          /* appended state */
 	uint64_t tree_size;        /* bytes the tree was built for */
+	uint64_t tree_blocks;      /* st_blocks of that state */
 	bool is_inline;            /* appended state */
 	bool is_sealing;           /* its tree is being changed: nothing is evicted */
 	uint64_t apply_count;      /* odd while its part is being applied */

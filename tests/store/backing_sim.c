@@ -26,6 +26,7 @@ static uint64_t change_begin(struct sim *sim, bool is_sync)
 
 	pthread_mutex_lock(&sim->lock);
 	sim->calls++;
+	sim->active++;
 	sim->windows += is_sync;
 	when = sim->clock;
 	hook = sim->hook;
@@ -40,6 +41,7 @@ static uint64_t change_begin(struct sim *sim, bool is_sync)
 
 static enum err change_end(struct sim *sim, enum err err)
 {
+	sim->active--;
 	pthread_mutex_unlock(&sim->lock);
 	return err;
 }
@@ -117,6 +119,7 @@ static enum err sim_open(struct backing *b, const char *path, int flags, int *fi
 		err = create(sim, path, false, &inode);
 	} else {
 		pthread_mutex_lock(&sim->lock);
+		sim->active++;
 		err = open_existing(sim, path, &inode);
 	}
 	if (err == ERR_OK)
@@ -416,6 +419,17 @@ uint64_t backing_sim_calls(struct backing *backing)
 	calls = sim->calls;
 	pthread_mutex_unlock(&sim->lock);
 	return calls;
+}
+
+unsigned int backing_sim_active(struct backing *backing)
+{
+	struct sim *sim = sim_of(backing);
+	unsigned int active;
+
+	pthread_mutex_lock(&sim->lock);
+	active = sim->active;
+	pthread_mutex_unlock(&sim->lock);
+	return active;
 }
 
 void backing_sim_rename_in_two(struct backing *backing, bool in_two)

@@ -111,6 +111,7 @@ struct sim {
 	size_t files_count;
 	uint64_t clock;
 	uint64_t calls;
+	unsigned int active;  /* changing calls that have begun and not ended */
 	unsigned int windows; /* syncs that have begun and not ended */
 	bool rename_in_two;
 	uint64_t bytes_max, bytes_used;

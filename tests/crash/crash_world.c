@@ -1,0 +1,189 @@
+#include "crash_world.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/volume.h"
+#include "temp_dir.h"
+
+/* The door of all simulated disks: only one world is armed at a time. */
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t open;
+	struct world *world;
+	uint64_t left;         /* calls until the hook; 0: not armed */
+	bool is_closed;
+	unsigned int waiting;  /* at the closed door */
+	world_at_call *at_call;
+	void *ctx;
+} door = {.mutex = PTHREAD_MUTEX_INITIALIZER, .open = PTHREAD_COND_INITIALIZER};
+
+static struct world template;
+static struct keyring *keyring;
+
+static void check(enum err err, const char *what)
+{
+	if (err == ERR_OK)
+		return;
+	fprintf(stderr, "crash-sim: %s: %s\n", what, err_text(err));
+	abort();
+}
+
+/* --- the door ------------------------------------------------------------------------ */
+
+/* Everybody but us is at the door or outside of any call. */
+static void wait_quiet(struct world *world)
+{
+	for (;;) {
+		unsigned int active = backing_sim_active(world->ciphertext) +
+				      backing_sim_active(world->state);
+
+		if (active == door.waiting + 1)
+			return;
+		pthread_mutex_unlock(&door.mutex);
+		usleep(50);
+		pthread_mutex_lock(&door.mutex);
+	}
+}
+
+static void pass_door(void *ctx)
+{
+	struct world *world = ctx;
+
+	pthread_mutex_lock(&door.mutex);
+	while (door.is_closed && door.world == world) {
+		door.waiting++;
+		pthread_cond_wait(&door.open, &door.mutex);
+		door.waiting--;
+	}
+	if (door.world == world && door.left > 0 && --door.left == 0) {
+		door.is_closed = true;
+		wait_quiet(world);
+		pthread_mutex_unlock(&door.mutex);
+		door.at_call(door.ctx);
+		pthread_mutex_lock(&door.mutex);
+		door.is_closed = false;
+		pthread_cond_broadcast(&door.open);
+	}
+	pthread_mutex_unlock(&door.mutex);
+}
+
+void world_arm(struct world *world, uint64_t calls, world_at_call *at_call, void *ctx)
+{
+	pthread_mutex_lock(&door.mutex);
+	while (door.is_closed) /* a hook is still at work */
+		pthread_cond_wait(&door.open, &door.mutex);
+	door.world = world;
+	door.left = calls;
+	door.at_call = at_call;
+	door.ctx = ctx;
+	pthread_mutex_unlock(&door.mutex);
+}
+
+uint64_t world_calls(struct world *world)
+{
+	return backing_sim_calls(world->ciphertext) + backing_sim_calls(world->state);
+}
+
+/* --- images ----------------------------------------------------------------------------- */
+
+static void copy_database(const char *from, const char *to)
+{
+	sqlite3 *source = NULL, *target = NULL;
+	sqlite3_backup *backup;
+	int rc;
+
+	if (sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+	    sqlite3_open(to, &target) != SQLITE_OK)
+		abort();
+	sqlite3_busy_timeout(source, 10000);
+	sqlite3_exec(target, "PRAGMA synchronous=OFF", NULL, NULL, NULL);
+	backup = sqlite3_backup_init(target, "main", source, "main");
+	rc = backup == NULL ? SQLITE_ERROR : sqlite3_backup_step(backup, -1);
+	sqlite3_backup_finish(backup);
+	sqlite3_close(source);
+	sqlite3_close(target);
+	if (rc != SQLITE_DONE) {
+		fprintf(stderr, "crash-sim: copying the ledger: %s\n", sqlite3_errstr(rc));
+		abort();
+	}
+}
+
+void world_image(struct world *world, uint64_t choice, struct world *image)
+{
+	char from[4096], to[4096];
+
+	memset(image, 0, sizeof(*image));
+	image->directory = temp_dir_new();
+	snprintf(from, sizeof(from), "%s/ledger.db", world->directory);
+	snprintf(to, sizeof(to), "%s/ledger.db", image->directory);
+	copy_database(from, to);
+	check(backing_sim_crash(world->ciphertext, choice, &image->ciphertext), "crash");
+	check(backing_sim_crash(world->state, choice, &image->state), "crash");
+}
+
+static void make_template(void)
+{
+	uint8_t fs_id[FS_ID_LEN] = {1}, vk[MASTER_KEY_LEN] = {2}, mk[MASTER_KEY_LEN] = {3};
+
+	check(keyring_new(fs_id, vk, mk, 1, &keyring), "keyring");
+	check(backing_sim_new(&template.ciphertext), "simulated disk");
+	check(backing_sim_new(&template.state), "simulated disk");
+	template.directory = temp_dir_new();
+	check(store_create(template.ciphertext, template.state, template.directory, keyring, 0, 0,
+			   0755),
+	      "making the volume");
+	check(template.ciphertext->ops->sync_all(template.ciphertext), "sync");
+	check(template.state->ops->sync_all(template.state), "sync");
+}
+
+void world_new(struct world *world)
+{
+	if (template.ciphertext == NULL)
+		make_template();
+	world_image(&template, 1, world);
+}
+
+void world_forget_template(void)
+{
+	if (template.ciphertext != NULL)
+		world_free(&template);
+	memset(&template, 0, sizeof(template));
+	keyring_free(keyring);
+	keyring = NULL;
+}
+
+enum err world_open(struct world *world, const struct world_settings *settings,
+		    struct store_recovery *recovery)
+{
+	struct store_config config = {
+		.ciphertext = world->ciphertext,
+		.state = world->state,
+		.state_path = world->directory,
+		.commit_interval_ms = settings->commit_interval_ms,
+		.dirty_max = settings->dirty_max,
+		.stream_threshold = settings->stream_threshold,
+	};
+	enum err err;
+
+	backing_sim_set_hook(world->ciphertext, pass_door, world);
+	backing_sim_set_hook(world->state, pass_door, world);
+	err = store_open(&config, &world->store);
+	return err == ERR_OK ? store_unlock(world->store, keyring, recovery) : err;
+}
+
+void world_free(struct world *world)
+{
+	if (world->store != NULL) {
+		store_close(world->store); /* frees the disks too */
+	} else {
+		world->ciphertext->ops->free(world->ciphertext);
+		world->state->ops->free(world->state);
+	}
+	temp_dir_free(world->directory);
+	memset(world, 0, sizeof(*world));
+}

@@ -1,0 +1,43 @@
+/*
+ * A volume on the simulated disk, and images of it: what a power cut at some
+ * backing call leaves.  The ledger is SQLite on a real (memory) file system and
+ * is copied as of its last commit: SQLite's own crash safety is not under test.
+ */
+#ifndef PHIFS_TESTS_CRASH_WORLD_H
+#define PHIFS_TESTS_CRASH_WORLD_H
+
+#include <stdint.h>
+
+#include "store/store.h"
+
+/* The disks of a volume and, while it is open, its store. */
+struct world {
+	struct backing *ciphertext, *state;
+	char *directory; /* of the ledger */
+	struct store *store;
+};
+
+struct world_settings {
+	uint32_t commit_interval_ms;
+	uint64_t dirty_max, stream_threshold;
+};
+
+/* An empty volume, made once; `world` becomes a copy of it, not open. */
+void world_new(struct world *world);
+void world_forget_template(void);
+/* Open and unlock.  Any error is the volume's. */
+enum err world_open(struct world *world, const struct world_settings *settings,
+		    struct store_recovery *recovery) MUST_CHECK;
+/* Close the store if it is open, free all. */
+void world_free(struct world *world);
+
+/*
+ * The hook `at_call` runs on whichever thread makes the n-th changing call from
+ * now, with every other one held at the door: world_image may be called in it.
+ */
+typedef void world_at_call(void *ctx);
+void world_arm(struct world *world, uint64_t calls, world_at_call *at_call, void *ctx);
+uint64_t world_calls(struct world *world);
+void world_image(struct world *world, uint64_t choice, struct world *image);
+
+#endif

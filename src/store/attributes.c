@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "store/content.h"
+#include "store/names.h"
 #include "store/node.h"
 
 /* The whole list in memory. */
@@ -259,6 +260,8 @@ enum err attributes_drop(struct store *store, struct node *node)
 			list.node->attr.nlink = 0;
 			node_changed(store, list.node);
 			pthread_mutex_unlock(&list.node->mutex);
+			/* Without it one that no transaction ever had would stay dirty, and waited for. */
+			names_discard(store, list.node);
 			pthread_mutex_lock(&node->mutex);
 			memset(&node->attributes, 0, sizeof(node->attributes));
 			pthread_mutex_unlock(&node->mutex);

@@ -176,6 +176,23 @@ START_TEST(rename_replaces_with_whole_content)
 }
 END_TEST
 
+/* Found by crash-sim: the attributes object stayed dirty for ever, and sync waited for it. */
+START_TEST(a_file_deleted_before_its_first_commit_takes_its_attributes_along)
+{
+	struct fixture f;
+	uint64_t number;
+
+	fixture_new(&f);
+	number = fixture_create(&f, STORE_ROOT, "short-lived");
+	ck_assert_ok(store_setxattr(f.store, number, "user.note", "x", 1, 0));
+	store_release_node(f.store, number);
+	ck_assert_ok(store_unlink(f.store, STORE_ROOT, "short-lived"));
+	store_forget(f.store, number, 1);
+	ck_assert_ok(fixture_sync(&f));
+	fixture_free(&f);
+}
+END_TEST
+
 START_TEST(a_thousand_names_in_one_directory)
 {
 	struct fixture f;
@@ -267,5 +284,6 @@ END_TEST
 UNIT_MAIN("store", a_new_volume_has_an_empty_root, files_of_every_size_survive_a_reopen,
 	  fsync_answers_and_small_appends_add_up, truncate_both_ways_leaves_zeroes,
 	  names_links_and_removal, rename_replaces_with_whole_content,
+	  a_file_deleted_before_its_first_commit_takes_its_attributes_along,
 	  a_thousand_names_in_one_directory, extended_attributes_come_back,
 	  holes_cost_nothing_and_are_found)

@@ -60,7 +60,11 @@ typedef void fsops_each_number(void *ctx, uint64_t number);
 void fsops_each_filled(struct fsops *fsops, fsops_each_number *each, void *ctx);
 /* Page write-backs (FUSE_WRITE_CACHE) answered so far: did a pass bring any? */
 uint64_t fsops_writebacks(const struct fsops *fsops);
-/* Forget names, paths and identities that handles hold; for the lock. */
+/*
+ * For the lock: forget what was worked out from names, cached identities and
+ * what reply buffers held.  Handles keep their opener (CLOSE says whose it was)
+ * and are decided anew at their next use.
+ */
 void fsops_wipe(struct fsops *fsops);
 
 /* --- what phifsctl shows ----------------------------------------------------------- */

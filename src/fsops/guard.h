@@ -77,8 +77,6 @@ struct guard *guard_begin(struct fsops *fsops, fuse_req_t req, enum op op,
 bool guard_is_locked(const struct guard *guard);
 /* The handle: looked up, or being made by OPEN, CREATE, OPENDIR.  NULL: none. */
 struct handle *guard_handle(const struct guard *guard);
-/* COPY_RANGE: the target's. */
-struct handle *guard_out_handle(const struct guard *guard);
 /* The caller's fsuid and fsgid: owner of what it creates. */
 uid_t guard_uid(const struct guard *guard);
 gid_t guard_gid(const struct guard *guard);

@@ -53,6 +53,18 @@ enum err numbers_add(struct numbers *numbers, uint64_t number)
 	return err;
 }
 
+void numbers_each(struct numbers *numbers, void (*each)(void *ctx, uint64_t number), void *ctx)
+{
+	for (size_t i = 0; i < SHARDS; i++) {
+		struct shard *shard = &numbers->shards[i];
+
+		pthread_mutex_lock(&shard->mutex);
+		for (struct entry *entry = shard->table; entry != NULL; entry = entry->hh.next)
+			each(ctx, entry->number);
+		pthread_mutex_unlock(&shard->mutex);
+	}
+}
+
 static void take_shard(struct shard *shard, void (*each)(void *ctx, uint64_t number), void *ctx)
 {
 	struct entry *table, *entry, *next;

@@ -15,6 +15,8 @@ struct numbers;
 enum err numbers_new(struct numbers **numbers) MUST_CHECK;
 void numbers_free(struct numbers *numbers);
 enum err numbers_add(struct numbers *numbers, uint64_t number) MUST_CHECK;
+/* Each number, with a shard's lock held: must not call this set. */
+void numbers_each(struct numbers *numbers, void (*each)(void *ctx, uint64_t number), void *ctx);
 /* Each number once, without a lock; the set is empty then. */
 void numbers_take(struct numbers *numbers, void (*each)(void *ctx, uint64_t number), void *ctx);
 

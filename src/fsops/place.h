@@ -51,7 +51,7 @@ enum err place_of_name(struct places *places, const struct scope *scope, uint64_
  */
 enum err place_of_node(struct places *places, const struct scope *scope, uint64_t number,
 		       struct place_set *set) MUST_CHECK;
-/* Names of this node changed, or are about to. */
+/* Names of this file changed; before whoever changed them is answered. */
 void place_moved(struct places *places, uint64_t number);
 
 #endif

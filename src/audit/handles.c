@@ -173,15 +173,11 @@ static void complete_person(struct audit_event *event, struct audit_person *pers
 	bool is_same = own == NULL || (own->uid == known->uid &&
 				       (own->pid == 0 || own->pid == known->pid));
 
-	if (own != NULL && own->user[0] != '\0')
+	if (!is_same && own->user[0] != '\0')
 		return;
-	if (is_same) {
-		*person = *known;
-	} else {
-		*person = *own;
-		if (own->uid == known->uid)
-			memcpy(person->user, known->user, sizeof(person->user));
-	}
+	*person = is_same ? *known : *own;
+	if (!is_same && own->uid == known->uid)
+		memcpy(person->user, known->user, sizeof(person->user));
 	event->person = person;
 }
 

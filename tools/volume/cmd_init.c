@@ -1,12 +1,8 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "audit/audit.h"
 #include "base/log.h"
@@ -18,6 +14,7 @@
 #include "tools/cli/output.h"
 #include "tools/cli/prompt.h"
 #include "tools/volume/made.h"
+#include "tools/volume/place.h"
 #include "tools/volume/plan.h"
 #include "tools/volume/tool.h"
 
@@ -33,7 +30,6 @@ struct init {
 	struct slots *slots;
 	struct keyring *keyring;
 	char journal[FINGERPRINT_LEN];
-	bool is_immutable;
 };
 
 /* --- keys ---------------------------------------------------------------------------- */
@@ -189,38 +185,26 @@ static enum err make_files(struct init *init)
 	return err == ERR_OK ? made_file(&init->made, plan->config->file, text, len, 0644) : err;
 }
 
+/* Last of all: what is immutable cannot be taken back. */
 static enum err set_immutable(struct init *init)
 {
-	const char *path = init->plan.config->mountpoint;
-	int flags = 0, fd;
-	bool is_set;
-
 	if (cli_count(init->call, OPT_IMMUTABLE) == 0)
 		return ERR_OK;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	is_set = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
-	flags |= FS_IMMUTABLE_FL;
-	is_set = is_set && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
-	if (fd >= 0)
-		close(fd);
-	init->is_immutable = is_set;
-	return is_set ? ERR_OK
-		      : cli_fail(ERR_UNSUPPORTED, "%s cannot be made immutable: %s", path,
-				 strerror(errno));
+	return place_make_immutable(init->plan.config->mountpoint);
 }
 
 static enum err make_volume(struct init *init)
 {
 	static enum err (*const steps[])(struct init *) = {
-		make_keys,  make_directories,      make_store,   make_journal,
-		hand_out_recovery_key, set_immutable, make_files,
+		make_keys,	       make_directories, make_store,	make_journal,
+		hand_out_recovery_key, make_files,	 set_immutable,
 	};
-	enum err err = made_check();
+	enum err err = ERR_OK;
 
 	for (size_t i = 0; err == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
-		err = steps[i](init);
+		err = made_check();
 		if (err == ERR_OK)
-			err = made_check();
+			err = steps[i](init);
 	}
 	return err;
 }

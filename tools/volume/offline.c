@@ -1,5 +1,6 @@
 #include "tools/volume/offline.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -51,6 +52,9 @@ static enum err open_keys(const struct call *call, const struct config *config,
 		err = slots_unlock(slots, &factor, 0, NULL, NULL, &offline->keyring);
 		if (err != ERR_OK)
 			fail_unlock(call, config, err);
+		else if (slots_need_save(slots))
+			log_warning("the two copies of the slot file differ: the next unlock "
+				    "mends that");
 	}
 	passphrase_clear(&secret);
 	slots_free(slots);
@@ -89,6 +93,9 @@ enum err offline_open(const struct call *call, const struct config *config,
 		err = store_unlock(offline->store, offline->keyring, &recovery);
 	if (err == ERR_OK)
 		return ERR_OK;
+	/* What recovery would have to write. */
+	if (err == ERR_READ_ONLY)
+		err = ERR_UNPROVEN;
 	cli_fail(err, "the store of %s: %s", config->name,
 		 err == ERR_UNPROVEN ? "it was not locked properly" : err_text(err));
 	if (err == ERR_UNPROVEN)

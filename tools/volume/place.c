@@ -1,12 +1,15 @@
 #include "tools/volume/place.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "tools/cli/command.h"
@@ -64,8 +67,10 @@ enum err place_is_free(const char *path, const char *what)
 {
 	struct stat st;
 
-	if (lstat(path, &st) < 0 && errno == ENOENT)
-		return ERR_OK;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? ERR_OK
+				       : cli_fail(err_from_errno(errno), "%s: %s", path,
+						  strerror(errno));
 	return cli_fail(ERR_EXISTS, "the %s %s exists already: nothing is overwritten", what, path);
 }
 
@@ -86,4 +91,20 @@ enum err place_is_empty(const char *path, const char *what)
 	cli_fail(ERR_NOT_EMPTY, "the %s %s is not empty: nothing is overwritten", what, path);
 	log_hint("take another directory, or look what is there: ls -la %s", path);
 	return ERR_NOT_EMPTY;
+}
+
+enum err place_make_immutable(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), flags;
+	bool is_set = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+
+	if (is_set) {
+		flags |= FS_IMMUTABLE_FL;
+		is_set = ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+	}
+	if (!is_set)
+		cli_fail(ERR_UNSUPPORTED, "%s cannot be made immutable: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return is_set ? ERR_OK : ERR_UNSUPPORTED;
 }

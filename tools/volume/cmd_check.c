@@ -1,0 +1,244 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "tools/cli/daemon.h"
+#include "tools/cli/output.h"
+#include "tools/volume/names.h"
+#include "tools/volume/offline.h"
+#include "tools/volume/tool.h"
+
+#define FINDINGS_MAX 10000 /* listed; all are counted */
+
+struct finding {
+	struct object_id id;
+	enum err what;
+	uint64_t block;
+};
+
+struct check {
+	struct progress *progress;
+	struct finding *findings;
+	size_t count, room;
+	uint64_t total;
+	bool has_damage; /* something else than "cannot be proven" */
+	bool no_memory;
+	struct store_check_counts counts;
+};
+
+static void take_finding(void *ctx, const struct object_id *id, enum err what, uint64_t block)
+{
+	struct check *check = ctx;
+
+	check->total++;
+	check->has_damage |= err_exit_code(what) != err_exit_code(ERR_UNPROVEN);
+	if (check->count == FINDINGS_MAX)
+		return;
+	if (check->count == check->room) {
+		size_t room = check->room == 0 ? 64 : 2 * check->room;
+		struct finding *findings = reallocarray(check->findings, room, sizeof(*findings));
+
+		if (findings == NULL) {
+			check->no_memory = true;
+			return;
+		}
+		check->findings = findings;
+		check->room = room;
+	}
+	check->findings[check->count++] = (struct finding){*id, what, block};
+}
+
+static void take_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct check *check = ctx;
+
+	progress_update(check->progress, done, total);
+}
+
+/* --- the volume must hold still ---------------------------------------------------------- */
+
+static void take_status(void *ctx, const void *part)
+{
+	memcpy(ctx, part, sizeof(struct wire_status));
+}
+
+/* A daemon may be there if it is locked; `since` tells whether that has changed. */
+static enum err look_at_daemon(const struct call *call, const struct config *config,
+			       int64_t *since)
+{
+	struct wire_request request = {.type = WIRE_STATUS};
+	struct wire_status status = {.state = ""};
+	struct client *client = NULL;
+	enum err err;
+
+	*since = 0;
+	/* Nothing that answers has the volume open. */
+	if (daemon_connect_quietly(config, &client) != ERR_OK)
+		return ERR_OK;
+	err = daemon_ask(call, config, client, &request, take_status, &status);
+	client_close(client);
+	if (err != ERR_OK)
+		return err;
+	*since = status.since;
+	if (strcmp(status.state, "locked") == 0)
+		return ERR_OK;
+	cli_fail(ERR_BUSY, "%s is %s: what is in use cannot be checked", config->name,
+		 status.state);
+	log_hint("lock it first: phifsctl lock%s", cli_volume_words(call));
+	return ERR_BUSY;
+}
+
+/* --- output ---------------------------------------------------------------------------------- */
+
+/* The first path of an object, or "" if it has none that can be read. */
+static void path_of(struct store *store, const struct object_id *id, char *path, size_t size)
+{
+	struct names names;
+	struct object_id current;
+
+	path[0] = '\0';
+	if (store_object_id(store, object_id_number(id), &current) != ERR_OK ||
+	    memcmp(&current, id, sizeof(current)) != 0 ||
+	    names_of(store, object_id_number(id), &names) != ERR_OK)
+		return;
+	output_printable(names.path[0], path, size);
+	names_clear(&names);
+}
+
+static void print_findings(const struct check *check, struct store *store)
+{
+	for (size_t i = 0; i < check->count; i++) {
+		const struct finding *finding = &check->findings[i];
+		char file[OBJECT_PATH_LEN], path[4 * STORE_PATH_MAX];
+
+		object_path(&finding->id, file);
+		path_of(store, &finding->id, path, sizeof(path));
+		printf("%s %s block %llu: %s%s%s\n", err_name(finding->what), file,
+		       (unsigned long long)finding->block, err_text(finding->what),
+		       path[0] != '\0' ? ": " : "", path);
+	}
+	if (check->total > check->count)
+		printf("and %llu more\n", (unsigned long long)(check->total - check->count));
+}
+
+static void print_text(const struct check *check, struct store *store, const char *name)
+{
+	const struct store_check_counts *counts = &check->counts;
+	char size[16];
+
+	print_findings(check, store);
+	output_size(counts->bytes, size, sizeof(size));
+	printf("%s: %llu objects, %llu blocks, %s checked: ", name,
+	       (unsigned long long)counts->objects, (unsigned long long)counts->blocks, size);
+	if (check->total == 0)
+		printf("everything verifies\n");
+	else
+		printf("%llu damaged, %llu missing, %llu unknown, %llu rolled back, "
+		       "%llu without a name\n",
+		       (unsigned long long)counts->damaged, (unsigned long long)counts->missing,
+		       (unsigned long long)counts->unknown,
+		       (unsigned long long)counts->rolled_back,
+		       (unsigned long long)counts->unreferenced);
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t number)
+{
+	json_object_object_add(object, key, json_object_new_uint64(number));
+}
+
+static struct json_object *finding_json(const struct finding *finding, struct store *store)
+{
+	struct json_object *object = json_object_new_object();
+	char file[OBJECT_PATH_LEN], path[4 * STORE_PATH_MAX], id[OBJECT_DIGITS + 1];
+
+	object_path(&finding->id, file);
+	path_of(store, &finding->id, path, sizeof(path));
+	hex_encode(finding->id.bytes, sizeof(finding->id.bytes), id);
+	json_object_object_add(object, "kind", json_object_new_string(err_name(finding->what)));
+	json_object_object_add(object, "object", json_object_new_string(id));
+	json_object_object_add(object, "file", json_object_new_string(file));
+	add_number(object, "block", finding->block);
+	json_object_object_add(object, "path",
+			       path[0] != '\0' ? json_object_new_string(path) : NULL);
+	return object;
+}
+
+static void print_json(const struct check *check, struct store *store, const char *name)
+{
+	const struct store_check_counts *counts = &check->counts;
+	struct json_object *object = json_object_new_object();
+	struct json_object *findings = json_object_new_array();
+
+	json_object_object_add(object, "name", json_object_new_string(name));
+	json_object_object_add(object, "is_sound", json_object_new_boolean(check->total == 0));
+	add_number(object, "objects", counts->objects);
+	add_number(object, "blocks", counts->blocks);
+	add_number(object, "bytes", counts->bytes);
+	add_number(object, "damaged", counts->damaged);
+	add_number(object, "missing", counts->missing);
+	add_number(object, "unknown", counts->unknown);
+	add_number(object, "rolled_back", counts->rolled_back);
+	add_number(object, "unreferenced", counts->unreferenced);
+	for (size_t i = 0; i < check->count; i++)
+		json_object_array_add(findings, finding_json(&check->findings[i], store));
+	json_object_object_add(object, "findings", findings);
+	output_json(object);
+}
+
+/* --- the command --------------------------------------------------------------------------------- */
+
+static enum err run(struct check *check, struct store *store)
+{
+	enum err err;
+
+	check->progress = progress_new("checked");
+	/* The store's own warnings would be a second list of the same. */
+	log_set_level(LOG_LEVEL_ERROR);
+	err = store_check(store, take_finding, take_progress, check, &check->counts);
+	progress_end(check->progress);
+	return check->no_memory ? ERR_NO_MEMORY : err;
+}
+
+static enum err verdict(const struct check *check, enum err err)
+{
+	if (check->total > 0)
+		return check->has_damage ? ERR_TAMPERED : ERR_UNPROVEN;
+	return err;
+}
+
+enum err cmd_check(const struct call *call)
+{
+	struct check check = {0};
+	struct offline offline = {NULL};
+	struct config *config = NULL;
+	int64_t before = 0, after = 0;
+	enum err err = cli_load_config(call, &config);
+
+	if (err != ERR_OK)
+		return err;
+	err = look_at_daemon(call, config, &before);
+	if (err == ERR_OK)
+		err = offline_open(call, config, &offline);
+	if (err != ERR_OK)
+		goto out;
+	err = run(&check, offline.store);
+	if (look_at_daemon(call, config, &after) != ERR_OK || after != before) {
+		err = cli_fail(ERR_BUSY, "%s was unlocked meanwhile: the result says nothing",
+			       config->name);
+		goto out;
+	}
+	if (err != ERR_OK && check.total == 0)
+		cli_fail(err, "%s: the check broke off: %s", config->name, err_text(err));
+	else if (cli_count(call, OPT_JSON) > 0)
+		print_json(&check, offline.store, config->name);
+	else
+		print_text(&check, offline.store, config->name);
+	err = verdict(&check, err);
+out:
+	free(check.findings);
+	offline_close(&offline);
+	config_free(config);
+	return err;
+}

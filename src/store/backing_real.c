@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -432,18 +433,29 @@ static const struct backing_ops real_ops = {
 	.free = real_free,
 };
 
+/* One mounter: two would write each other's journal.  Ends with the process. */
+static enum err lock_directory(int dir_fd)
+{
+	if (flock(dir_fd, LOCK_EX | LOCK_NB) == 0)
+		return ERR_OK;
+	/* A file system that has no locks (some network ones) must do without. */
+	return errno == EWOULDBLOCK ? ERR_BUSY : ERR_OK;
+}
+
 enum err backing_real_new(const char *path, struct backing **backing)
 {
 	struct real *real = calloc(1, sizeof(*real));
+	enum err err;
 	int probe;
 
 	if (real == NULL)
 		return ERR_NO_MEMORY;
 	real->base.ops = &real_ops;
 	real->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (real->dir_fd < 0) {
-		enum err err = err_from_errno(errno);
-
+	err = real->dir_fd < 0 ? err_from_errno(errno) : lock_directory(real->dir_fd);
+	if (err != ERR_OK) {
+		if (real->dir_fd >= 0)
+			close(real->dir_fd);
 		free(real);
 		return err;
 	}

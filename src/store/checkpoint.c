@@ -79,8 +79,11 @@ enum err checkpoint(struct store *store, struct touched *touched, uint64_t appli
 		return err;
 	position.next_number = atomic_load(&store->next_number);
 	err = ledger_commit(store->ledger, &position);
+	if (err == ERR_FULL && space_release(store->space))
+		err = ledger_commit(store->ledger, &position);
 	if (err != ERR_OK)
 		return err;
+	space_remake(store->space);
 	/* I7: only now may the half be written again. */
 	journal_free_half(store->journal);
 	atomic_fetch_add(&store->checkpoints, 1);

@@ -303,6 +303,17 @@ static enum err put_in_order(struct recovering *r)
 	return err;
 }
 
+/* A slot file older than one that was used here is a removed custodian's way back in. */
+static enum err check_slots(const struct store *store, struct ledger_position *position)
+{
+	if (store->slots_generation == 0)
+		return ERR_OK;
+	if (store->slots_generation < position->slots_generation)
+		return ERR_ROLLBACK;
+	position->slots_generation = store->slots_generation;
+	return ERR_OK;
+}
+
 enum err recover(struct store *store, struct journal_start *start,
 		 struct store_recovery *recovery)
 {
@@ -310,6 +321,8 @@ enum err recover(struct store *store, struct journal_start *start,
 	enum err err = ledger_position(store->ledger, &r.position);
 
 	*recovery = (struct store_recovery){0};
+	if (err == ERR_OK)
+		err = check_slots(store, &r.position);
 	r.last_half = 1 - r.position.half;
 	if (err == ERR_OK)
 		err = journal_read_anchor(store->state, store->keyring, &r.anchor);

@@ -429,38 +429,53 @@ static enum err open_page(const uint8_t *key, uint64_t block, const uint8_t *ent
 	return err;
 }
 
-/* The entry that a transaction gives to one of its own blocks. */
-static const uint8_t *entry_in(const struct journal_txn *txn, const struct journal_data *data)
-{
-	struct journal_record record;
-	struct reader r;
+/* Goes through the entries of one object beside its data records: both rise. */
+struct entry_cursor {
+	const struct journal_txn *txn;
+	struct reader reader;         /* behind `entries` */
+	struct journal_entries entries;
+	bool has_entries;
+};
 
-	reader_init(&r, txn->records, txn->header.records_len);
-	while (reader_left(&r) > 0 &&
-	       journal_record_decode(&r, txn->header.pages, &record) == ERR_OK)
-		if (record.type == JOURNAL_ENTRIES && data->block >= record.entries.first &&
-		    data->block - record.entries.first < record.entries.count &&
-		    memcmp(&record.entries.id, &data->id, sizeof(data->id)) == 0)
-			return record.entries.entries +
-			       (data->block - record.entries.first) * ENTRY_LEN;
-	return NULL;
+static bool is_in(const struct entry_cursor *cursor, const struct journal_data *data)
+{
+	return cursor->has_entries && data->block >= cursor->entries.first &&
+	       data->block - cursor->entries.first < cursor->entries.count &&
+	       memcmp(&cursor->entries.id, &data->id, sizeof(data->id)) == 0;
 }
 
-static enum err verify_data(struct store *store, const struct journal_txn *txn,
+/* The entry that a transaction gives to one of its own blocks; NULL: none. */
+static const uint8_t *entry_of(struct entry_cursor *cursor, const struct journal_data *data)
+{
+	struct journal_record record;
+
+	while (!is_in(cursor, data)) {
+		if (reader_left(&cursor->reader) == 0 ||
+		    journal_record_decode(&cursor->reader, cursor->txn->header.pages, &record) !=
+			    ERR_OK)
+			return NULL;
+		cursor->has_entries = record.type == JOURNAL_ENTRIES;
+		cursor->entries = record.entries;
+	}
+	return cursor->entries.entries + (data->block - cursor->entries.first) * ENTRY_LEN;
+}
+
+static enum err verify_data(struct store *store, struct entry_cursor *cursor,
 			    const struct journal_data *data, uint32_t epoch, uint8_t *key)
 {
-	const uint8_t *entry = entry_in(txn, data);
+	const uint8_t *entry = entry_of(cursor, data);
 	enum err err = entry == NULL ? ERR_FORMAT
 				     : keyring_object_key(store->keyring, epoch, data->id.bytes,
 							  key);
 
 	return err == ERR_OK ? open_page(key, data->block, entry,
-					 txn->pages + (size_t)data->page * BLOCK_SIZE)
+					 cursor->txn->pages + (size_t)data->page * BLOCK_SIZE)
 			     : err;
 }
 
 enum err replay_verify_tags(struct store *store, const struct journal_txn *txn)
 {
+	struct entry_cursor cursor = {.txn = txn};
 	struct journal_record record;
 	struct object_header peeked = {.epoch = 0};
 	uint8_t *key = slab_get(store->keys);
@@ -471,10 +486,13 @@ enum err replay_verify_tags(struct store *store, const struct journal_txn *txn)
 	while (reader_left(&r) > 0 && err == ERR_OK) {
 		err = journal_record_decode(&r, txn->header.pages, &record);
 		/* An object's records follow its INODE record, which names the epoch of its key. */
-		if (err == ERR_OK && record.type == JOURNAL_INODE)
+		if (err == ERR_OK && record.type == JOURNAL_INODE) {
 			err = object_header_peek(record.inode.header, &peeked);
-		else if (err == ERR_OK && record.type == JOURNAL_DATA)
-			err = verify_data(store, txn, &record.data, peeked.epoch, key);
+			cursor.reader = r;
+			cursor.has_entries = false;
+		} else if (err == ERR_OK && record.type == JOURNAL_DATA) {
+			err = verify_data(store, &cursor, &record.data, peeked.epoch, key);
+		}
 	}
 	slab_put(store->keys, key);
 	return err;

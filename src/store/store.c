@@ -219,6 +219,11 @@ static enum err set_ledger_key(struct store *store, const struct keyring *keyrin
 	return err;
 }
 
+void store_set_slots_generation(struct store *store, uint64_t generation)
+{
+	store->slots_generation = generation;
+}
+
 enum err store_unlock(struct store *store, const struct keyring *keyring,
 		      struct store_recovery *recovery)
 {

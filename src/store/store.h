@@ -125,6 +125,13 @@ struct store_recovery {
 enum err store_unlock(struct store *store, const struct keyring *keyring,
 		      struct store_recovery *recovery) MUST_CHECK;
 
+/*
+ * The generation of the slot file that the next store_unlock's keyring came
+ * from: older than the newest ever seen is ERR_ROLLBACK there, newer is
+ * remembered.  0 (the state after store_open): not checked.
+ */
+void store_set_slots_generation(struct store *store, uint64_t generation);
+
 struct store_lock_report {
 	uint64_t bytes_given_up; /* un-fsynced bytes lost to the deadline */
 	enum err err;            /* ERR_OK or why the last commit failed */

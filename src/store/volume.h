@@ -176,6 +176,7 @@ struct store {
 	uint32_t commit_interval_ms;
 	uint64_t dirty_max, stream_threshold;
 	uint8_t fs_id[FS_ID_LEN];
+	uint64_t slots_generation; /* of the slot file now in use; 0: not known */
 	uint8_t hash_key[SHORT_HASH_KEY_LEN]; /* of this process: names in frozen lookups, indexes */
 
 	struct table_shard table[TABLE_SHARDS];

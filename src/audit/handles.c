@@ -200,8 +200,10 @@ void handles_complete(struct handles *handles, struct audit_event *event,
 	}
 	if (event->class_name == NULL && info->class_name[0] != '\0')
 		event->class_name = info->class_name;
-	if (event->role == NULL && info->role[0] != '\0' && event->type != AUDIT_DENY) {
+	if (event->type == AUDIT_DENY || info->role[0] == '\0')
+		return;
+	if (event->role == NULL)
 		event->role = info->role;
+	if (event->rule == 0 && strcmp(event->role, info->role) == 0)
 		event->rule = info->rule;
-	}
 }

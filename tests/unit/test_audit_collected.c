@@ -398,5 +398,5 @@ START_TEST(test_hostile)
 END_TEST
 
 UNIT_MAIN("audit-collected", test_ranges, test_ranges_random, test_ranges_bounded, test_line,
-	  test_line_refused, test_round_trip, test_other_process, test_closed_paths, test_edited_path, test_gaps,
-	  test_hostile)
+	  test_line_refused, test_round_trip, test_other_process, test_closed_paths,
+	  test_edited_path, test_gaps, test_hostile)

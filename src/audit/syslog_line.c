@@ -27,6 +27,7 @@ static bool parse_time(const char *text, int64_t *wall_ns)
 	struct tm tm = {.tm_isdst = 0};
 	int64_t fraction = 0, unit = NS_PER_SECOND, offset = 0;
 	unsigned int hours, minutes;
+	int64_t seconds;
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 
 	if (rest == NULL)
@@ -38,11 +39,15 @@ static bool parse_time(const char *text, int64_t *wall_ns)
 		}
 	}
 	if ((*rest == '+' || *rest == '-') && strlen(rest) == 6 &&
-	    sscanf(rest + 1, "%2u:%2u", &hours, &minutes) == 2)
+	    sscanf(rest + 1, "%2u:%2u", &hours, &minutes) == 2 && hours < 24 && minutes < 60)
 		offset = (*rest == '-' ? -60 : 60) * (int64_t)(hours * 60 + minutes);
 	else if (strcmp(rest, "Z") != 0)
 		return false;
-	*wall_ns = ((int64_t)timegm(&tm) - offset) * NS_PER_SECOND + fraction;
+	/* Nanoseconds are counted to the year 2262. */
+	seconds = (int64_t)timegm(&tm) - offset;
+	if (seconds < 0 || seconds >= INT64_MAX / NS_PER_SECOND)
+		return false;
+	*wall_ns = seconds * NS_PER_SECOND + fraction;
 	return true;
 }
 

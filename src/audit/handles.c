@@ -7,19 +7,10 @@
 #include "base/secmem.h"
 
 #define HANDLES_MAX 16384
-#define OTHERS_MAX  64    /* processes besides the opener that are remembered of one handle */
-
-/* A process that uses another's handle, and the rule it may do so by. */
-struct other {
-	struct other *next;
-	struct handle_info info; /* its path is the entry's */
-};
 
 struct entry {
 	uint64_t handle;
 	struct handle_info info;
-	struct other *others;   /* the last one first */
-	unsigned int other_count;
 	UT_hash_handle hh;
 };
 
@@ -40,13 +31,7 @@ struct handles *handles_new(bool keep_paths)
 
 static void drop(struct handles *handles, struct entry *entry)
 {
-	struct other *other;
-
 	HASH_DEL(handles->table, entry);
-	while ((other = entry->others) != NULL) {
-		entry->others = other->next;
-		free(other);
-	}
 	if (entry->info.path != NULL)
 		secmem_wipe(entry->info.path, strlen(entry->info.path));
 	free(entry->info.path);
@@ -83,34 +68,11 @@ static void copy_text(char *to, size_t size, const char *text)
 	to[len] = '\0';
 }
 
-static void fill_info(struct handle_info *info, const struct audit_event *event)
+static bool begins_handle(const struct audit_event *event)
 {
-	if (event->person != NULL)
-		info->person = *event->person;
-	copy_text(info->class_name, sizeof(info->class_name), event->class_name);
-	copy_text(info->role, sizeof(info->role), event->role);
-	info->rule = event->rule;
-}
-
-/* Another process than the opener, under its own name from now on. */
-static void learn_identity(struct handles *handles, const struct audit_event *event)
-{
-	struct entry *entry = find(handles, event->handle);
-	struct other *other;
-
-	if (entry == NULL || event->person == NULL || entry->other_count >= OTHERS_MAX)
-		return;
-	other = calloc(1, sizeof(*other));
-	if (other == NULL)
-		return;
-	other->info = entry->info;
-	fill_info(&other->info, event);
-	if (event->class_name == NULL)
-		copy_text(other->info.class_name, sizeof(other->info.class_name),
-			  entry->info.class_name);
-	other->next = entry->others;
-	entry->others = other;
-	entry->other_count++;
+	return event->handle != 0 && event->err == ERR_OK &&
+	       (event->type == AUDIT_OPEN || event->type == AUDIT_CREATE ||
+		event->type == AUDIT_IDENTITY);
 }
 
 void handles_learn(struct handles *handles, const struct audit_event *event,
@@ -120,11 +82,7 @@ void handles_learn(struct handles *handles, const struct audit_event *event,
 
 	if (event->type == AUDIT_MOUNT || event->type == AUDIT_RECOVER)
 		drop_all(handles);
-	if (event->handle == 0 || event->err != ERR_OK)
-		return;
-	if (event->type == AUDIT_IDENTITY)
-		learn_identity(handles, event);
-	if (event->type != AUDIT_OPEN && event->type != AUDIT_CREATE)
+	if (!begins_handle(event))
 		return;
 	handles_forget(handles, event->handle);
 	/* uthash keeps the order of insertion: the head is the oldest. */
@@ -134,7 +92,11 @@ void handles_learn(struct handles *handles, const struct audit_event *event,
 	if (entry == NULL)
 		return;
 	entry->handle = event->handle;
-	fill_info(&entry->info, event);
+	entry->info.rule = event->rule;
+	if (event->person != NULL)
+		entry->info.person = *event->person;
+	copy_text(entry->info.class_name, sizeof(entry->info.class_name), event->class_name);
+	copy_text(entry->info.role, sizeof(entry->info.role), event->role);
 	copy_text(entry->info.path_name, sizeof(entry->info.path_name), path_name);
 	copy_text(entry->info.patient_name, sizeof(entry->info.patient_name), patient_name);
 	if (handles->keep_paths && event->path != NULL)
@@ -150,19 +112,11 @@ void handles_forget(struct handles *handles, uint64_t handle)
 		drop(handles, entry);
 }
 
-const struct handle_info *handles_find(const struct handles *handles, uint64_t handle, pid_t pid)
+const struct handle_info *handles_find(const struct handles *handles, uint64_t handle)
 {
 	struct entry *entry = find(handles, handle);
 
-	if (entry == NULL)
-		return NULL;
-	if (pid == 0 || pid == entry->info.person.pid)
-		return &entry->info;
-	for (const struct other *other = entry->others; other != NULL; other = other->next) {
-		if (other->info.person.pid == pid)
-			return &other->info;
-	}
-	return &entry->info;
+	return entry == NULL ? NULL : &entry->info;
 }
 
 /* The record's own words stand; what it leaves out is taken from the same process's. */
@@ -190,7 +144,7 @@ void handles_complete(struct handles *handles, struct audit_event *event,
 		handles_forget(handles, handles->closed);
 	handles->closed = event->type == AUDIT_CLOSE ? event->handle : 0;
 	handles_learn(handles, event, NULL, NULL);
-	info = handles_find(handles, event->handle, event->person == NULL ? 0 : event->person->pid);
+	info = handles_find(handles, event->handle);
 	if (event->handle == 0 || info == NULL)
 		return;
 	complete_person(event, person, &info->person);

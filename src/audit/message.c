@@ -37,7 +37,7 @@ bool audit_type_seals_path(enum audit_type type)
 	return type == AUDIT_OPEN || type == AUDIT_CREATE || type == AUDIT_DELETE ||
 	       type == AUDIT_RENAME || type == AUDIT_LINK || type == AUDIT_DENY ||
 	       type == AUDIT_LIST || type == AUDIT_ATTR || type == AUDIT_INTEGRITY ||
-	       type == AUDIT_LOCKED;
+	       type == AUDIT_LOCKED || type == AUDIT_IDENTITY;
 }
 
 __attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
@@ -265,8 +265,7 @@ static void add_from_handle(struct line *line, const struct message_context *con
 			    const struct audit_event *event)
 {
 	const struct audit_person *own = event->person;
-	const struct handle_info *info = handles_find(context->handles, event->handle,
-						      own == NULL ? 0 : own->pid);
+	const struct handle_info *info = handles_find(context->handles, event->handle);
 
 	if (info == NULL || event->handle == 0)
 		return;

@@ -28,7 +28,7 @@ static void print_counts(const struct show *show)
 
 	printf("%" PRIu64 " of %" PRIu64 " records shown%s\n", show->shown, show->total,
 	       is_brief && show->shown < show->total
-		       ? " (CLOSE, IDENTITY, SEGMENT and SEAL: --all)"
+		       ? " (CLOSE, SEGMENT and SEAL: --all)"
 		       : "");
 }
 

@@ -99,8 +99,7 @@ static enum err take_event(struct filter *filter, const char *word)
 static enum err choose_types(struct filter *filter)
 {
 	/* What is of use to machines and verifiers rather than to readers. */
-	static const enum audit_type quiet[] = {AUDIT_CLOSE, AUDIT_IDENTITY, AUDIT_SEGMENT,
-						AUDIT_SEAL};
+	static const enum audit_type quiet[] = {AUDIT_CLOSE, AUDIT_SEGMENT, AUDIT_SEAL};
 	const char *const *words = cli_values(filter->call, OPT_EVENT);
 	enum err err = ERR_OK;
 

@@ -83,7 +83,8 @@ static bool file_is_valid(const struct slot_file *file)
 {
 	uint32_t last_id = 0;
 
-	if (file->generation == 0 || file->changed < 0 || file->signer == 0)
+	if (file->generation == 0 || file->generation > SLOTS_GENERATION_MAX ||
+	    file->changed < 0 || file->signer == 0)
 		return false;
 	for (uint32_t i = 0; i < file->slot_count; i++) {
 		const struct slot_record *slot = &file->slots[i];

@@ -25,6 +25,8 @@
 #define SLOT_SECRET_LEN  96u  /* X25519 secret 32 || Ed25519 seed 32 || origin 32 */
 #define SLOT_VK_BOX_LEN  (SLOT_KEY_LEN + BOX_SEAL_OVERHEAD)
 
+#define SLOTS_GENERATION_MAX ((uint64_t)INT64_MAX) /* what the ledger can remember */
+
 #define SLOTS_HEADER_LEN  64u
 #define SLOT_RECORD_LEN   376u
 #define SLOT_WRAPPED_LEN  (AEAD_NONCE_LEN + SLOT_KEY_LEN + AEAD_TAG_LEN)

@@ -109,11 +109,12 @@ enum err slots_save(struct slots *slots, const char *ciphertext,
 void slots_free(struct slots *slots);
 
 /*
- * Keep other programs from changing the slot file until close(*fd) (flock of
- * the ciphertext directory).  ERR_BUSY: somebody does already.  Take it before
- * slots_load in order to change.
+ * Keep other programs from changing the slot file until close(*fd): flock of
+ * "slots.lock" in the state directory (the directories themselves are locked by
+ * a running store).  ERR_BUSY: somebody does already.  Take it before slots_load
+ * in order to change.
  */
-enum err slots_hold(const char *ciphertext, int *fd) MUST_CHECK;
+enum err slots_hold(const char *state, int *fd) MUST_CHECK;
 
 /* --- looking ---------------------------------------------------------------------- */
 

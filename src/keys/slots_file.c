@@ -12,7 +12,8 @@
 #include "base/log.h"
 #include "keys/slots_private.h"
 
-#define FILE_MODE 0600
+#define FILE_MODE      0600
+#define LOCK_FILE_NAME "slots.lock"
 
 static enum err file_path(const char *directory, char path[PATH_MAX])
 {
@@ -129,10 +130,15 @@ enum err slots_save(struct slots *slots, const char *ciphertext, const char *sta
 	return err;
 }
 
-enum err slots_hold(const char *ciphertext, int *fd)
+enum err slots_hold(const char *state, int *fd)
 {
-	int opened = open(ciphertext, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char path[PATH_MAX];
+	int len = snprintf(path, sizeof(path), "%s/" LOCK_FILE_NAME, state);
+	int opened;
 
+	if (len < 0 || len >= PATH_MAX)
+		return ERR_NAME_LENGTH;
+	opened = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
 	if (opened < 0)
 		return err_from_errno(errno);
 	if (flock(opened, LOCK_EX | LOCK_NB) < 0) {

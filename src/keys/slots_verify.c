@@ -127,7 +127,7 @@ enum err slots_seal(struct slot_file *file, const uint8_t volume_key[SLOT_KEY_LE
 	size_t len = 0;
 	enum err err;
 
-	if (file->generation == UINT64_MAX)
+	if (file->generation == SLOTS_GENERATION_MAX)
 		return ERR_FULL;
 	file->generation++;
 	file->changed = now > 0 ? now : 0;

@@ -177,6 +177,7 @@ START_TEST(broken_rules_are_not_encoded)
 	make_sample();
 #define REFUSE(change) do { change; refuse(#change); } while (0)
 	REFUSE(file.generation = 0);
+	REFUSE(file.generation = SLOTS_GENERATION_MAX + 1);
 	REFUSE(file.changed = -1);
 	REFUSE(file.signer = 0);
 	REFUSE(file.slot_count = 0);

@@ -420,6 +420,8 @@ END_TEST
 
 START_TEST(either_copy_is_enough)
 {
+	struct slots *none = NULL;
+
 	make_volume();
 	ck_assert_int_eq(unlink(temp_path(state, "slots")), 0);
 	ck_assert_ok(try_with(&by_boot, 0));
@@ -428,11 +430,9 @@ START_TEST(either_copy_is_enough)
 	ck_assert_int_eq(unlink(temp_path(ciphertext, "slots")), 0);
 	ck_assert_ok(try_with(&by_boot, 0));
 	ck_assert_int_eq(unlink(temp_path(state, "slots")), 0);
-	ck_assert_int_eq(slots_load(ciphertext, state, &slots), ERR_NOT_FOUND);
-	ck_assert_int_eq(slots_load(ciphertext, NULL, &slots), ERR_NOT_FOUND);
-	slots = NULL;
-	keyring_free(keyring);
-	keyring = NULL;
+	ck_assert_int_eq(slots_load(ciphertext, state, &none), ERR_NOT_FOUND);
+	ck_assert_int_eq(slots_load(ciphertext, NULL, &none), ERR_NOT_FOUND);
+	ck_assert_ptr_null(none);
 	remove_volume();
 }
 END_TEST
@@ -503,12 +503,12 @@ START_TEST(one_program_changes_at_a_time)
 	int first, second;
 
 	make_volume();
-	ck_assert_ok(slots_hold(ciphertext, &first));
-	ck_assert_int_eq(slots_hold(ciphertext, &second), ERR_BUSY);
+	ck_assert_ok(slots_hold(state, &first));
+	ck_assert_int_eq(slots_hold(state, &second), ERR_BUSY);
 	close(first);
-	ck_assert_ok(slots_hold(ciphertext, &second));
+	ck_assert_ok(slots_hold(state, &second));
 	close(second);
-	ck_assert_int_eq(slots_hold(temp_path(ciphertext, "none"), &first), ERR_NOT_FOUND);
+	ck_assert_int_eq(slots_hold(temp_path(state, "none"), &first), ERR_NOT_FOUND);
 	remove_volume();
 }
 END_TEST

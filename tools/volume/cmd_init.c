@@ -272,6 +272,7 @@ static void report(const struct init *init)
 		print_json(init);
 	else
 		print_text(init);
+	fflush(stdout);
 	if (!init->plan.has_recovery_key)
 		log_warning("there is no recovery key: a lost passphrase is the end of the data");
 	if (init->plan.policy_text != NULL)

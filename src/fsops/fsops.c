@@ -75,7 +75,7 @@ void fsops_free(struct fsops *fsops)
 	if (fsops->handles != NULL)
 		handle_walk(fsops->handles, close_record, fsops);
 	if (fsops->refusals != NULL)
-		refusals_unlocked(fsops->refusals);
+		refusals_flush(fsops->refusals);
 	guard_pool_free(fsops->pool);
 	numbers_free(fsops->filled);
 	refusals_free(fsops->refusals);

@@ -34,7 +34,6 @@ struct handle_use {
 	struct handle *handle;              /* NULL: none */
 	struct caller *caller;              /* a reference, if it is not the opener */
 	const struct audit_person *person;
-	uint64_t number;                    /* for records */
 };
 
 #define CAUSE_MAX  128
@@ -57,6 +56,7 @@ struct guard {
 	bool is_entered;             /* counted in flight */
 	bool is_locked;
 	bool is_making;              /* use.handle is new: OPEN, CREATE, OPENDIR */
+	bool hides_handle;           /* WRITEBACK of one of several writers: nobody is named */
 	enum op_when when;           /* the row's, unless the request itself makes a difference */
 
 	/* The object, and what was decided about it. */
@@ -134,7 +134,7 @@ enum err guard_record_before(struct guard *guard) MUST_CHECK;
 enum err guard_record_after(struct guard *guard, enum err err, uint64_t bytes) MUST_CHECK;
 /* OPEN of a handle that was made, whatever the row's event is. */
 enum err guard_record_open(struct guard *guard, enum err err) MUST_CHECK;
-/* Summaries that are due, and CLOSE for every user of the handle. */
+/* Summaries that are due, and CLOSE. */
 void handle_record_close(struct fsops *fsops, struct handle *handle);
 void handle_record_summary(struct fsops *fsops, struct handle *handle);
 

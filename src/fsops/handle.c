@@ -138,11 +138,6 @@ static uint64_t number_of(struct handle_table *table, uint64_t slot)
 	return (atomic_fetch_add(&table->serial, 1) + 1) << HANDLE_SLOT_BITS | slot;
 }
 
-uint64_t handle_next_number(struct handle_table *table, const struct handle *handle)
-{
-	return number_of(table, handle->number & (HANDLES_MAX - 1));
-}
-
 enum err handle_new(struct handle_table *table, struct handle **handle)
 {
 	struct handle *h = calloc(1, sizeof(*h));
@@ -155,7 +150,6 @@ enum err handle_new(struct handle_table *table, struct handle **handle)
 	}
 	pthread_mutex_init(&h->mutex, NULL);
 	h->number = number_of(table, slot);
-	h->opener.number = h->number;
 	atomic_init(&h->summary_reads.from, UINT64_MAX);
 	atomic_init(&h->summary_writes.from, UINT64_MAX);
 	atomic_store(slot_of(table, h->number), h);

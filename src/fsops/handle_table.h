@@ -22,7 +22,6 @@
  */
 struct handle_user {
 	struct caller *caller;        /* a reference; NULL: this place is free */
-	uint64_t number;              /* that its records carry: each user has its own */
 	struct scope *scope;          /* a reference: what it was decided under */
 	_Atomic uint64_t generation;  /* of the scope; 0: to be decided anew */
 	_Atomic bool is_refused;
@@ -70,8 +69,6 @@ enum err handle_new(struct handle_table *table, struct handle **handle) MUST_CHE
 void handle_list(struct handle_table *table, struct handle *handle, uint64_t node);
 /* Nobody may be using it. */
 void handle_free(struct handle_table *table, struct handle *handle);
-/* A number for another user of a handle. */
-uint64_t handle_next_number(struct handle_table *table, const struct handle *handle);
 
 /* NULL: no such handle.  No lock. */
 struct handle *handle_find(struct handle_table *table, uint64_t number);

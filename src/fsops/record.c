@@ -111,7 +111,8 @@ void guard_fill_event(struct guard *guard, struct audit_event *event)
 	if (guard->caller != NULL)
 		event->person = caller_person(guard->caller);
 	event->thread = guard->thread;
-	event->handle = guard->use.number;
+	if (guard->use.handle != NULL && !guard->hides_handle)
+		event->handle = guard->use.handle->number;
 	event->number = guard->number;
 	event->object_id = guard->has_object ? guard->object_id.bytes : NULL;
 	event->path = guard->path;
@@ -181,12 +182,11 @@ static void find_writers(struct guard *guard)
 	if (writers.len + 24 >= writers.size)
 		snprintf(guard->detail + writers.len, DETAIL_MAX - writers.len, "... (%u)",
 			 writers.count);
+	guard->hides_handle = writers.count != 1;
 	guard->use.handle = handle_find(guard->fsops->handles, guard->target.handle);
 	if (guard->use.handle != NULL) {
 		guard->object_id = guard->use.handle->object_id;
 		guard->has_object = true;
-		if (writers.count == 1)
-			guard->use.number = guard->use.handle->number;
 	}
 }
 
@@ -200,9 +200,11 @@ static enum err count_summary(struct guard *guard, struct handle_count *count, u
 	return ERR_OK;
 }
 
-static bool is_summary(const struct handle *handle)
+/* The opener's only: what another process does has records of its own. */
+static bool is_summary(const struct handle_use *use)
 {
-	return handle != NULL && atomic_load_explicit(&handle->is_summary, memory_order_relaxed);
+	return use->handle != NULL && use->caller == NULL &&
+	       atomic_load_explicit(&use->handle->is_summary, memory_order_relaxed);
 }
 
 /* A copy is a read of one file and a write of another; both are said before it happens. */
@@ -210,7 +212,7 @@ static enum err record_copy(struct guard *guard)
 {
 	const struct guard_target *target = &guard->target;
 	struct audit_event event = {.type = AUDIT_READ, .person = guard->use.person,
-				    .thread = guard->thread, .handle = guard->use.number,
+				    .thread = guard->thread, .handle = guard->use.handle->number,
 				    .number = target->number,
 				    .object_id = guard->use.handle->object_id.bytes,
 				    .offset = target->offset, .length = target->length};
@@ -223,7 +225,7 @@ static enum err record_copy(struct guard *guard)
 	if (event.bytes > target->length)
 		event.bytes = target->length;
 	handle_count_add(&guard->use.handle->reads, target->offset, event.bytes);
-	if (is_summary(guard->use.handle))
+	if (is_summary(&guard->use))
 		err = count_summary(guard, &guard->use.handle->summary_reads, target->offset,
 				    event.bytes);
 	else
@@ -253,7 +255,7 @@ static enum err record_write(struct guard *guard)
 	if (err != ERR_OK)
 		return err;
 	handle = guard->use.handle;
-	if (is_summary(handle))
+	if (is_summary(&guard->use))
 		return count_summary(guard, &handle->summary_writes, guard->target.offset,
 				     guard->target.length);
 	return append(guard, ERR_OK, guard->target.length);
@@ -268,7 +270,7 @@ static enum err record_read(struct guard *guard, enum err err, uint64_t bytes)
 		handle_count_add(&handle->reads, guard->target.offset, bytes);
 		atomic_fetch_add_explicit(&guard->fsops->reads, 1, memory_order_relaxed);
 	}
-	if (err == ERR_OK && is_summary(handle))
+	if (err == ERR_OK && is_summary(&guard->use))
 		return count_summary(guard, &handle->summary_reads, guard->target.offset, bytes);
 	appended = append(guard, err, bytes);
 	return err != ERR_OK ? err : appended;
@@ -344,10 +346,10 @@ void handle_record_summary(struct fsops *fsops, struct handle *handle)
 	record_summary(fsops, handle, AUDIT_WRITE, &handle->summary_writes);
 }
 
-static void record_close(struct fsops *fsops, struct handle *handle,
-			 const struct handle_user *user, const char *detail)
+static void record_close(struct fsops *fsops, struct handle *handle, const char *detail)
 {
-	struct audit_event event = {.type = AUDIT_CLOSE, .handle = user->number,
+	const struct handle_user *user = &handle->opener;
+	struct audit_event event = {.type = AUDIT_CLOSE, .handle = handle->number,
 				    .person = caller_person(user->caller),
 				    .number = handle->node,
 				    .object_id = handle->object_id.bytes, .detail = detail};
@@ -367,13 +369,10 @@ void handle_record_close(struct fsops *fsops, struct handle *handle)
 	handle_record_summary(fsops, handle);
 	if (handle->is_directory)
 		return;
-	for (size_t i = 0; i < HANDLE_OTHERS_MAX; i++)
-		if (handle->others[i].caller != NULL)
-			record_close(fsops, handle, &handle->others[i], NULL);
 	snprintf(detail, sizeof(detail), "reads %llu bytes %llu, writes %llu bytes %llu",
 		 (unsigned long long)atomic_load(&handle->reads.requests),
 		 (unsigned long long)atomic_load(&handle->reads.bytes),
 		 (unsigned long long)atomic_load(&handle->writes.requests),
 		 (unsigned long long)atomic_load(&handle->writes.bytes));
-	record_close(fsops, handle, &handle->opener, detail);
+	record_close(fsops, handle, detail);
 }

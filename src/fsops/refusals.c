@@ -257,6 +257,15 @@ void refusals_tick(struct refusals *refusals)
 	pthread_mutex_unlock(&refusals->mutex);
 }
 
+void refusals_flush(struct refusals *refusals)
+{
+	pthread_mutex_lock(&refusals->mutex);
+	for (size_t i = 0; i < REFUSALS_COUNTED; i++)
+		write_repeats(refusals, &refusals->repeats[i]);
+	write_locked(refusals);
+	pthread_mutex_unlock(&refusals->mutex);
+}
+
 uint64_t refusals_total(const struct refusals *refusals)
 {
 	return atomic_load(&refusals->total);

@@ -32,6 +32,8 @@ bool refusals_note(struct refusals *refusals, const struct audit_event *event, c
 void refusals_unlocked(struct refusals *refusals);
 /* Once a second. */
 void refusals_tick(struct refusals *refusals);
+/* Write every count that is not written yet: the end of the mount. */
+void refusals_flush(struct refusals *refusals);
 
 uint64_t refusals_total(const struct refusals *refusals);
 uint64_t refusals_across_classes(const struct refusals *refusals);

@@ -115,15 +115,13 @@ static void fill_use(struct handle_use *use, const struct handle_user *user)
 	if (use->caller == NULL)
 		use->caller = caller_hold(user->caller);
 	use->person = caller_person(use->caller);
-	use->number = user->number;
 }
 
-/* From now on records with this number are this process's. */
+/* From now on records of the handle with this pid are this person's. */
 static enum err record_identity(struct guard *guard, const struct handle *handle,
 				const struct handle_user *user)
 {
 	struct audit_event event = {.type = AUDIT_IDENTITY};
-	char detail[64];
 
 	guard->number = handle->node;
 	guard->object_id = handle->object_id;
@@ -131,40 +129,20 @@ static enum err record_identity(struct guard *guard, const struct handle *handle
 	copy_answer(guard, user->scope, user);
 	guard_find_paths(guard);
 	guard_fill_event(guard, &event);
-	snprintf(detail, sizeof(detail), "uses handle %llu of another process",
-		 (unsigned long long)handle->number);
 	event.person = caller_person(user->caller);
-	event.handle = user->number;
-	event.detail = detail;
+	event.handle = handle->number;
+	event.detail = "a handle that another process opened";
 	return fsops_append(guard->fsops, &event);
 }
 
-static void record_close_of_other(struct guard *guard, const struct handle *handle,
-				  const struct handle_user *user)
-{
-	const struct audit_event event = {.type = AUDIT_CLOSE,
-					  .person = caller_person(user->caller),
-					  .handle = user->number, .number = handle->node,
-					  .object_id = handle->object_id.bytes,
-					  .detail = "displaced by yet another process"};
-
-	/* Its number is not used again: only whoever reads the trail remembers it longer. */
-	if (fsops_append(guard->fsops, &event) != ERR_OK)
-		return;
-}
-
 /* With the handle's lock: a place among the others; the oldest makes room. */
-static struct handle_user *take_place(struct guard *guard, struct handle *handle,
-				      struct caller *caller)
+static struct handle_user *take_place(struct handle *handle, struct caller *caller)
 {
 	struct handle_user *user = &handle->others[handle->next_other];
 
 	handle->next_other = (handle->next_other + 1) % HANDLE_OTHERS_MAX;
-	if (user->caller != NULL)
-		record_close_of_other(guard, handle, user);
 	handle_user_clear(user);
 	user->caller = caller_hold(caller);
-	user->number = handle_next_number(guard->fsops->handles, handle);
 	return user;
 }
 
@@ -178,7 +156,7 @@ static enum err meet_other(struct guard *guard, struct handle *handle, struct ca
 	pthread_mutex_lock(&handle->mutex);
 	user = find_other(handle, guard->thread);
 	if (user == NULL) {
-		user = take_place(guard, handle, caller);
+		user = take_place(handle, caller);
 		err = decide_user(guard, handle, user, scope, set);
 		if (err == ERR_OK)
 			err = record_identity(guard, handle, user);
@@ -262,7 +240,6 @@ enum err guard_use(struct guard *guard, uint64_t number, struct handle_use *use)
 	if (!caller_has_thread(handle->opener.caller, guard->thread) && !is_orphan_fill(guard))
 		return use_by_other(guard, handle, use);
 	use->person = caller_person(handle->opener.caller);
-	use->number = handle->number;
 	return is_current(guard, &handle->opener) ? ERR_OK
 						  : look_again(guard, handle, &handle->opener);
 }
@@ -307,8 +284,7 @@ enum err guard_make_handle(struct guard *guard)
 		handle_list(guard->fsops->handles, handle, guard->number);
 	}
 	guard->use = (struct handle_use){.handle = handle,
-					 .person = caller_person(guard->caller),
-					 .number = handle->number};
+					 .person = caller_person(guard->caller)};
 	return ERR_OK;
 }
 

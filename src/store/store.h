@@ -307,12 +307,13 @@ void store_status(struct store *store, struct store_status *status);
 
 /*
  * Offline, read-only check of a whole volume: every object, every block, the
- * ledger against the files and the other way round, names against link counts.
- * (these only if all names could be read).  `report` is called for each finding: TAMPERED, FORMAT, ROLLBACK, LEDGER_OLD,
- * DELETED (no file), UNKNOWN (a file that is not in the ledger, or in a wrong
- * place; the id is zero if its name is none), STALE (more or fewer names lead
- * to it than it counts).  A row that does not verify is reported with a zero
- * id.  The store must be unlocked and nothing else may run.
+ * ledger against the files and the other way round, and, if all names could be
+ * read, names against link counts.  `report` is called for each finding:
+ * TAMPERED, FORMAT, ROLLBACK, LEDGER_OLD, DELETED (no file), UNKNOWN (a file
+ * that is not in the ledger, or in a wrong place; the id is zero if its name is
+ * none), STALE (more or fewer names lead to it than it counts).  A row that
+ * does not verify is reported with a zero id.  The store must be unlocked and
+ * nothing else may run.
  */
 struct store_check_counts {
 	uint64_t objects, blocks, bytes, damaged, missing, unknown, rolled_back, unreferenced;

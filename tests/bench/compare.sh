@@ -60,5 +60,5 @@ if ! command -v gocryptfs >/dev/null; then
 fi
 mount_gocryptfs || fail "gocryptfs cannot be mounted" "ls -l /dev/fuse" 1
 is_mounted=yes
-echo "=== first: phifs, second: gocryptfs $(gocryptfs -version 2>/dev/null | cut -d ' ' -f 2)"
+echo "=== first: phifs, second: gocryptfs $(gocryptfs -version 2>/dev/null | sed 's|^gocryptfs v\{0,1\}\([0-9.]*\).*|\1|')"
 "$bench" "$@" "$mountpoint" "$scratch/plaintext"

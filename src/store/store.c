@@ -375,7 +375,7 @@ enum err store_statfs(struct store *store, struct store_statfs *st)
 {
 	struct backing_space space;
 	uint64_t objects = ledger_count(store->ledger);
-	enum err err = store->ciphertext->ops->space(store->ciphertext, &space);
+	enum err err = space_left(store->space, &space);
 
 	if (err != ERR_OK)
 		return err;

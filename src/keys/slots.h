@@ -99,7 +99,7 @@ enum err slots_load(const char *ciphertext, const char *state, struct slots **sl
 
 /*
  * Write both copies, each of them whole at any instant and durable when this
- * returns; the state directory's first.  ERR_FULL, ERR_IO...: the copies may
+ * returns; the state directory's first.  Root gives them to the directories' owners.  ERR_FULL, ERR_IO...: the copies may
  * then differ, which the next slots_unlock settles.
  */
 enum err slots_save(struct slots *slots, const char *ciphertext,

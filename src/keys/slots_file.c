@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -107,12 +108,26 @@ enum err slots_load(const char *ciphertext, const char *state, struct slots **sl
 
 /* --- saving ----------------------------------------------------------------------------- */
 
+/* Root's tools must not take the file away from a daemon that runs as somebody else. */
+static enum err give_to_owner(const char *directory, const char *path)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return ERR_OK;
+	if (stat(directory, &st) < 0 || lchown(path, st.st_uid, st.st_gid) < 0)
+		return err_from_errno(errno);
+	return ERR_OK;
+}
+
 static enum err write_copy(const char *directory, const uint8_t *data, size_t len)
 {
 	char path[PATH_MAX];
 	enum err err = file_path(directory, path);
 
-	return err == ERR_OK ? io_replace_file(AT_FDCWD, path, data, len, FILE_MODE) : err;
+	if (err == ERR_OK)
+		err = io_replace_file(AT_FDCWD, path, data, len, FILE_MODE);
+	return err == ERR_OK ? give_to_owner(directory, path) : err;
 }
 
 enum err slots_save(struct slots *slots, const char *ciphertext, const char *state)

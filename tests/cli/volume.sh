@@ -185,4 +185,113 @@ has err "says that it is not below the mount point" "is not below the mount poin
 expect 5 "locate with a wrong passphrase" phifs-volume locate --config "$scratch/ehr.conf" \
 	--passphrase-file wrong /
 lacks err "does not say which part was wrong" "slot 1"
+
+# --- check finds each kind of damage by its own name ---------------------------------------
+PATH=$builddir/tests/cli:$PATH
+verify="phifs-volume check --config $scratch/ehr.conf --passphrase-file pass"
+fill="fill-volume ct st pass"
+
+expect 0 "files are made" $fill small=100 large=300000 'large>second' dir/
+expect 0 "locate a file with two names" $look /second
+large=$(cat "$out")
+expect 0 "locate them by the ciphertext file" $look "$large"
+[ "$(sort "$out" | tr '\n' ' ')" = "/large /second " ]
+ok $? "both names" || diagnose
+$look /small >small.name
+small=$(cat small.name)
+
+expect 0 "check of a volume that is whole" $verify
+has out "says so" "^ehr: 5 objects, [0-9]* blocks, .* checked: everything verifies$"
+expect 0 "check --json" $verify --json
+has out "JSON says so" '"is_sound": true'
+expect 5 "check with a wrong passphrase" phifs-volume check --config "$scratch/ehr.conf" \
+	--passphrase-file wrong
+
+# What a test below does to the two directories, without the two large files that
+# no test touches, is taken back by `restore`.
+keep() {
+	rm -rf kept
+	mkdir kept
+	tar -cf kept/ct.tar --exclude ./ballast --exclude ./journal -C ct .
+	tar -cf kept/st.tar --exclude ./ballast -C st .
+}
+restore() {
+	rm -rf ct/objects st/ledger.db* st/anchor
+	tar -xf kept/ct.tar -C ct
+	tar -xf kept/st.tar -C st
+}
+
+# flip FILE OFFSET: one byte becomes another.
+flip() {
+	byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\$(printf %o $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+# finds KIND FILE PATTERN: with exit status 8, this one finding and no other.
+finds() {
+	expect 8 "check: $4" $verify
+	has out "check: $4: named $1" "^$1 objects/../$(basename "$2") block $3"
+	[ "$(grep -c '^[A-Z_]* objects/' "$out")" -eq 1 ]
+	ok $? "check: $4: nothing else" || diagnose
+	lacks out "check: $4: does not say that everything verifies" "everything verifies"
+	restore
+}
+
+keep
+flip "$large" 8200
+finds TAMPERED "$large" "[0-9]*: does not verify.*: /large$" "one byte of a block"
+flip "$large" 100
+finds TAMPERED "$large" "0: " "one byte of a header"
+flip "$small" 1000
+expect 0 "locate a damaged file" $look "$small"
+has out "finds its name in the directories" "^/small$"
+finds TAMPERED "$small" "0: .*: /small$" "one byte of a file in its header's page"
+truncate -s 131072 "$large"
+finds TAMPERED "$large" "[0-9]*: .*: /large$" "a file cut short"
+rm "$large"
+finds DELETED "$large" "0: removed behind the volume's back" "a file removed"
+foreign=ct/objects/ab/ffffffffffffffff0123456789abcdab
+cp "$small" $foreign
+finds UNKNOWN $foreign "0: not in the ledger" "a file put there"
+cp "$small" "$large"
+finds TAMPERED "$large" "0: " "a file in another's place"
+
+cp "$small" old.small
+cp st/ledger.db old.ledger
+expect 0 "a file is written again" $fill small=90
+keep
+cp old.small "$small"
+finds ROLLBACK "$small" "0: older than what was acknowledged" "an older version of a file"
+cp "$small" old.small
+expect 8 "check: the whole damage as JSON" sh -c 'cp old.small "$1" && shift && "$@"' sh "$large" \
+	$verify --json
+has out "JSON has the kind" '"kind": "TAMPERED"'
+has out "JSON has the path or none" '"path": '
+has out "JSON says that it is not sound" '"is_sound": false'
+restore
+
+cp old.ledger st/ledger.db
+expect 8 "check: an older ledger" $verify
+has err "is rollback of the state" "older than what was acknowledged"
+restore
+# Somewhere in the row of `large`: eight bytes of its name are in there as they are.
+digits=$(basename "$large" | cut -c 17-32 | sed 's/../\\x&/g')
+row=$(grep -obUaP -m 1 "$digits" st/ledger.db | head -n 1 | cut -d : -f 1)
+flip st/ledger.db "$row"
+expect 8 "check: one byte of the ledger" $verify
+has out "check: one byte of the ledger: named TAMPERED" "^TAMPERED ledger.db"
+restore
+mv st/anchor anchor
+expect 9 "check: without the anchor nothing is proven" $verify
+has err "says what is missing" "anchor of ehr is missing"
+mv anchor st/anchor
+
+expect 0 "check of what was taken back" $verify
+expect 0 "a crash" $fill small=80 crash
+expect 9 "check after a crash" $verify
+has err "cannot tell" "error: ehr was not locked properly$"
+has err "says what to do" "hint: start and unlock it once"
+expect 0 "recovered" $fill
+expect 0 "and whole" $verify
 done_testing

@@ -16,6 +16,7 @@ struct finding {
 	struct object_id id;
 	enum err what;
 	uint64_t block;
+	char *path; /* one of its paths; NULL: not known */
 };
 
 struct check {
@@ -47,7 +48,7 @@ static void take_finding(void *ctx, const struct object_id *id, enum err what, u
 		check->findings = findings;
 		check->room = room;
 	}
-	check->findings[check->count++] = (struct finding){*id, what, block};
+	check->findings[check->count++] = (struct finding){*id, what, block, NULL};
 }
 
 static void take_progress(void *ctx, uint64_t done, uint64_t total)
@@ -90,45 +91,117 @@ static enum err look_at_daemon(const struct call *call, const struct config *con
 	return ERR_BUSY;
 }
 
-/* --- output ---------------------------------------------------------------------------------- */
+/* --- paths of what was found ----------------------------------------------------------------- */
 
-/* The first path of an object, or "" if it has none that can be read. */
-static void path_of(struct store *store, const struct object_id *id, char *path, size_t size)
+static int by_number(const void *a, const void *b)
 {
-	struct names names;
-	struct object_id current;
+	uint64_t x = object_id_number(&((const struct finding *)a)->id);
+	uint64_t y = object_id_number(&((const struct finding *)b)->id);
 
-	path[0] = '\0';
-	if (store_object_id(store, object_id_number(id), &current) != ERR_OK ||
-	    memcmp(&current, id, sizeof(current)) != 0 ||
-	    names_of(store, object_id_number(id), &names) != ERR_OK)
+	return x < y ? -1 : x > y;
+}
+
+/* From the object's own header; a file that only looks like one has none. */
+static void ask_header(struct store *store, struct finding *finding)
+{
+	uint64_t number = object_id_number(&finding->id);
+	struct object_id current;
+	struct names names;
+
+	if (store_object_id(store, number, &current) != ERR_OK ||
+	    memcmp(&current, &finding->id, sizeof(current)) != 0 ||
+	    names_of(store, number, &names) != ERR_OK)
 		return;
-	output_printable(names.path[0], path, size);
+	finding->path = names.path[0];
+	names.path[0] = NULL;
 	names_clear(&names);
 }
 
-static void print_findings(const struct check *check, struct store *store)
+static void free_wanted(struct names_wanted *wanted, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(wanted[i].path);
+	free(wanted);
+}
+
+static bool needs_search(const struct finding *finding)
+{
+	return finding->path == NULL && finding->what != ERR_UNKNOWN &&
+	       finding->what != ERR_STALE && !object_id_is_zero(&finding->id);
+}
+
+/* The findings, by number, and where they are in the volume. */
+static enum err find_paths(struct check *check, struct store *store)
+{
+	struct names_wanted *wanted = calloc(check->count + 1, sizeof(*wanted));
+	size_t count = 0, next = 0;
+	enum err err = ERR_OK;
+
+	if (wanted == NULL)
+		return ERR_NO_MEMORY;
+	qsort(check->findings, check->count, sizeof(*check->findings), by_number);
+	for (size_t i = 0; i < check->count; i++) {
+		ask_header(store, &check->findings[i]);
+		if (needs_search(&check->findings[i]))
+			wanted[count++].number = object_id_number(&check->findings[i].id);
+	}
+	if (count > 0)
+		err = names_search(store, wanted, count);
+	for (size_t i = 0; i < check->count && err == ERR_OK; i++) {
+		if (!needs_search(&check->findings[i]))
+			continue;
+		check->findings[i].path = wanted[next].path;
+		wanted[next++].path = NULL;
+	}
+	free_wanted(wanted, count);
+	return err;
+}
+
+/* --- output ---------------------------------------------------------------------------------- */
+
+/* What it is called here: a name count that differs is no "stale file" to people. */
+static const char *kind_of(const struct finding *finding)
+{
+	return finding->what == ERR_STALE ? "UNREFERENCED" : err_name(finding->what);
+}
+
+static const char *text_of(const struct finding *finding)
+{
+	return finding->what == ERR_STALE ? "other names than its link count says"
+					  : err_text(finding->what);
+}
+
+/* Rows of the ledger, and files that are no objects, have no id. */
+static void file_of(const struct finding *finding, char file[OBJECT_PATH_LEN])
+{
+	if (!object_id_is_zero(&finding->id))
+		object_path(&finding->id, file);
+	else
+		strcpy(file, finding->what == ERR_UNKNOWN ? "objects/" : "ledger.db");
+}
+
+static void print_findings(const struct check *check)
 {
 	for (size_t i = 0; i < check->count; i++) {
 		const struct finding *finding = &check->findings[i];
 		char file[OBJECT_PATH_LEN], path[4 * STORE_PATH_MAX];
 
-		object_path(&finding->id, file);
-		path_of(store, &finding->id, path, sizeof(path));
-		printf("%s %s block %llu: %s%s%s\n", err_name(finding->what), file,
-		       (unsigned long long)finding->block, err_text(finding->what),
+		file_of(finding, file);
+		output_printable(finding->path != NULL ? finding->path : "", path, sizeof(path));
+		printf("%s %s block %llu: %s%s%s\n", kind_of(finding), file,
+		       (unsigned long long)finding->block, text_of(finding),
 		       path[0] != '\0' ? ": " : "", path);
 	}
 	if (check->total > check->count)
 		printf("and %llu more\n", (unsigned long long)(check->total - check->count));
 }
 
-static void print_text(const struct check *check, struct store *store, const char *name)
+static void print_text(const struct check *check, const char *name)
 {
 	const struct store_check_counts *counts = &check->counts;
 	char size[16];
 
-	print_findings(check, store);
+	print_findings(check);
 	output_size(counts->bytes, size, sizeof(size));
 	printf("%s: %llu objects, %llu blocks, %s checked: ", name,
 	       (unsigned long long)counts->objects, (unsigned long long)counts->blocks, size);
@@ -148,15 +221,15 @@ static void add_number(struct json_object *object, const char *key, uint64_t num
 	json_object_object_add(object, key, json_object_new_uint64(number));
 }
 
-static struct json_object *finding_json(const struct finding *finding, struct store *store)
+static struct json_object *finding_json(const struct finding *finding)
 {
 	struct json_object *object = json_object_new_object();
 	char file[OBJECT_PATH_LEN], path[4 * STORE_PATH_MAX], id[OBJECT_DIGITS + 1];
 
-	object_path(&finding->id, file);
-	path_of(store, &finding->id, path, sizeof(path));
+	file_of(finding, file);
+	output_printable(finding->path != NULL ? finding->path : "", path, sizeof(path));
 	hex_encode(finding->id.bytes, sizeof(finding->id.bytes), id);
-	json_object_object_add(object, "kind", json_object_new_string(err_name(finding->what)));
+	json_object_object_add(object, "kind", json_object_new_string(kind_of(finding)));
 	json_object_object_add(object, "object", json_object_new_string(id));
 	json_object_object_add(object, "file", json_object_new_string(file));
 	add_number(object, "block", finding->block);
@@ -165,7 +238,7 @@ static struct json_object *finding_json(const struct finding *finding, struct st
 	return object;
 }
 
-static void print_json(const struct check *check, struct store *store, const char *name)
+static void print_json(const struct check *check, const char *name)
 {
 	const struct store_check_counts *counts = &check->counts;
 	struct json_object *object = json_object_new_object();
@@ -182,7 +255,7 @@ static void print_json(const struct check *check, struct store *store, const cha
 	add_number(object, "rolled_back", counts->rolled_back);
 	add_number(object, "unreferenced", counts->unreferenced);
 	for (size_t i = 0; i < check->count; i++)
-		json_object_array_add(findings, finding_json(&check->findings[i], store));
+		json_object_array_add(findings, finding_json(&check->findings[i]));
 	json_object_object_add(object, "findings", findings);
 	output_json(object);
 }
@@ -197,8 +270,19 @@ static enum err run(struct check *check, struct store *store)
 	/* The store's own warnings would be a second list of the same. */
 	log_set_level(LOG_LEVEL_ERROR);
 	err = store_check(store, take_finding, take_progress, check, &check->counts);
+	if (err == ERR_OK && check->no_memory)
+		err = ERR_NO_MEMORY;
+	if (err == ERR_OK && check->count > 0)
+		err = find_paths(check, store);
 	progress_end(check->progress);
-	return check->no_memory ? ERR_NO_MEMORY : err;
+	return err;
+}
+
+static void check_clear(struct check *check)
+{
+	for (size_t i = 0; i < check->count; i++)
+		free(check->findings[i].path);
+	free(check->findings);
 }
 
 static enum err verdict(const struct check *check, enum err err)
@@ -232,12 +316,12 @@ enum err cmd_check(const struct call *call)
 	if (err != ERR_OK && check.total == 0)
 		cli_fail(err, "%s: the check broke off: %s", config->name, err_text(err));
 	else if (cli_count(call, OPT_JSON) > 0)
-		print_json(&check, offline.store, config->name);
+		print_json(&check, config->name);
 	else
-		print_text(&check, offline.store, config->name);
+		print_text(&check, config->name);
 	err = verdict(&check, err);
 out:
-	free(check.findings);
+	check_clear(&check);
 	offline_close(&offline);
 	config_free(config);
 	return err;

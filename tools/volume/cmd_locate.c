@@ -123,6 +123,21 @@ static enum err find_path(struct question *question, struct store *store)
 	return ERR_OK;
 }
 
+static enum err search_name(struct store *store, uint64_t number, struct names *names,
+			    enum err damage)
+{
+	struct names_wanted wanted = {.number = number};
+	enum err err = names_search(store, &wanted, 1);
+
+	names->count = 0;
+	if (err != ERR_OK)
+		return err;
+	if (wanted.path == NULL)
+		return damage;
+	names->path[names->count++] = wanted.path;
+	return ERR_OK;
+}
+
 static enum err find_object(struct question *question, struct store *store)
 {
 	char text[OBJECT_DIGITS + 1];
@@ -139,6 +154,9 @@ static enum err find_object(struct question *question, struct store *store)
 		err = store_getattr(store, number, &attr);
 	if (err == ERR_OK)
 		err = names_of(store, number, &names);
+	/* Its header is damaged: the directories still know it. */
+	if (err_exit_code(err) == err_exit_code(ERR_TAMPERED))
+		err = search_name(store, number, &names, err);
 	if (err != ERR_OK)
 		return fail(question, text, err);
 	for (size_t i = 0; i < names.count; i++)

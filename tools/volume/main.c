@@ -17,6 +17,9 @@ static const struct cli_option options[] = {
 static const struct command commands[] = {
 	{"init", cmd_init, "make a volume",
 	 "NAME --ciphertext DIR --mountpoint DIR --auditor-key PUB... [options]", INIT, 0, 0, true},
+	{"check", cmd_check, "read and verify everything in a volume that is not mounted",
+	 "[NAME] [--passphrase-file FILE | --keyfile FILE] [--json]", SECRETS | B(JSON), 0, 0,
+	 true},
 	{"locate", cmd_locate, "the ciphertext file of a path, or the paths of a ciphertext file",
 	 "[NAME] PATH|OBJECT [--passphrase-file FILE | --keyfile FILE] [--json]",
 	 SECRETS | B(JSON), 1, 1, true},

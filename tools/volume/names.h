@@ -18,4 +18,15 @@ struct names {
 enum err names_of(struct store *store, uint64_t number, struct names *names) MUST_CHECK;
 void names_clear(struct names *names);
 
+/* An object whose own header cannot tell its name: found by looking for it. */
+struct names_wanted {
+	uint64_t number;
+	char *path; /* malloc'd; NULL: in no directory that can be read */
+};
+/*
+ * One walk through all directories; `wanted` rises by number, with paths NULL.
+ * Directories that cannot be read are left out.
+ */
+enum err names_search(struct store *store, struct names_wanted *wanted, size_t count) MUST_CHECK;
+
 #endif

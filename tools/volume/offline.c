@@ -77,6 +77,24 @@ static enum err open_store(const struct config *config, struct store **store)
 	return err;
 }
 
+/* Recovery has to write, so reading alone cannot tell what is there. */
+static enum err fail_store(const struct call *call, const struct config *config, enum err err)
+{
+	if (err == ERR_READ_ONLY) {
+		cli_fail(ERR_UNPROVEN, "%s was not locked properly", config->name);
+		log_hint("start and unlock it once, which recovers it: phifsd%s",
+			 cli_volume_words(call));
+		return ERR_UNPROVEN;
+	}
+	if (err == ERR_UNPROVEN)
+		return cli_fail(err, "the anchor of %s is missing in %s: whether it is the newest "
+				"state cannot be proven", config->name, config->state);
+	if (err == ERR_ROLLBACK)
+		return cli_fail(err, "the state of %s is older than what was acknowledged: was one "
+				"of the two directories restored alone?", config->name);
+	return cli_fail(err, "the store of %s: %s", config->name, err_text(err));
+}
+
 enum err offline_open(const struct call *call, const struct config *config,
 		      struct offline *offline)
 {
@@ -93,14 +111,7 @@ enum err offline_open(const struct call *call, const struct config *config,
 		err = store_unlock(offline->store, offline->keyring, &recovery);
 	if (err == ERR_OK)
 		return ERR_OK;
-	/* What recovery would have to write. */
-	if (err == ERR_READ_ONLY)
-		err = ERR_UNPROVEN;
-	cli_fail(err, "the store of %s: %s", config->name,
-		 err == ERR_UNPROVEN ? "it was not locked properly" : err_text(err));
-	if (err == ERR_UNPROVEN)
-		log_hint("start it once, which recovers it: phifsd%s", cli_volume_words(call));
-	return err;
+	return fail_store(call, config, err);
 }
 
 void offline_close(struct offline *offline)

@@ -23,10 +23,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crash_model.h"
-#include "crash_world.h"
 #include "crypto/crypto.h"
 #include "store/committer.h"
 #include "store/volume.h"
+#include "world.h"
 
 #define OPS_PER_RUN    60
 #define CUTS_PER_RUN   4

@@ -1,4 +1,4 @@
-#include "crash_world.h"
+#include "world.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store/volume.h"
+#include "backing_watch.h"
 #include "temp_dir.h"
 
 /* The door of all simulated disks: only one world is armed at a time. */
@@ -29,20 +30,20 @@ static void check(enum err err, const char *what)
 {
 	if (err == ERR_OK)
 		return;
-	fprintf(stderr, "crash-sim: %s: %s\n", what, err_text(err));
+	fprintf(stderr, "world: %s: %s\n", what, err_text(err));
 	abort();
 }
 
 /* --- the door ------------------------------------------------------------------------ */
 
-/* Everybody but us is at the door or outside of any call. */
-static void wait_quiet(struct world *world)
+/* Everybody but the `inside`, who are us, is at the door or outside of any call. */
+static void wait_quiet(struct world *world, unsigned int inside)
 {
 	for (;;) {
 		unsigned int active = backing_sim_active(world->ciphertext) +
 				      backing_sim_active(world->state);
 
-		if (active == door.waiting + 1)
+		if (active == door.waiting + inside)
 			return;
 		pthread_mutex_unlock(&door.mutex);
 		usleep(50);
@@ -62,7 +63,7 @@ static void pass_door(void *ctx)
 	}
 	if (door.world == world && door.left > 0 && --door.left == 0) {
 		door.is_closed = true;
-		wait_quiet(world);
+		wait_quiet(world, 1);
 		pthread_mutex_unlock(&door.mutex);
 		door.at_call(door.ctx);
 		pthread_mutex_lock(&door.mutex);
@@ -108,12 +109,13 @@ static void copy_database(const char *from, const char *to)
 	sqlite3_close(source);
 	sqlite3_close(target);
 	if (rc != SQLITE_DONE) {
-		fprintf(stderr, "crash-sim: copying the ledger: %s\n", sqlite3_errstr(rc));
+		fprintf(stderr, "world: copying the ledger: %s\n", sqlite3_errstr(rc));
 		abort();
 	}
 }
 
-void world_image(struct world *world, uint64_t choice, struct world *image)
+void world_image_of(struct world *world, uint64_t choice, uint64_t state_choice,
+		    struct world *image)
 {
 	char from[4096], to[4096];
 
@@ -123,7 +125,27 @@ void world_image(struct world *world, uint64_t choice, struct world *image)
 	snprintf(to, sizeof(to), "%s/ledger.db", image->directory);
 	copy_database(from, to);
 	check(backing_sim_crash(world->ciphertext, choice, &image->ciphertext), "crash");
-	check(backing_sim_crash(world->state, choice, &image->state), "crash");
+	check(backing_sim_crash(world->state, state_choice, &image->state), "crash");
+}
+
+void world_image(struct world *world, uint64_t choice, struct world *image)
+{
+	world_image_of(world, choice, choice, image);
+}
+
+void world_image_now(struct world *world, uint64_t choice, uint64_t state_choice,
+		     struct world *image)
+{
+	pthread_mutex_lock(&door.mutex);
+	door.world = world;
+	door.is_closed = true;
+	wait_quiet(world, 0);
+	pthread_mutex_unlock(&door.mutex);
+	world_image_of(world, choice, state_choice, image);
+	pthread_mutex_lock(&door.mutex);
+	door.is_closed = false;
+	pthread_cond_broadcast(&door.open);
+	pthread_mutex_unlock(&door.mutex);
 }
 
 static void make_template(void)
@@ -141,10 +163,20 @@ static void make_template(void)
 	check(template.state->ops->sync_all(template.state), "sync");
 }
 
-void world_new(struct world *world)
+const struct keyring *world_keyring(void)
+{
+	return keyring;
+}
+
+void world_template(void)
 {
 	if (template.ciphertext == NULL)
 		make_template();
+}
+
+void world_new(struct world *world)
+{
+	world_template();
 	world_image(&template, 1, world);
 }
 
@@ -161,12 +193,13 @@ enum err world_open(struct world *world, const struct world_settings *settings,
 		    struct store_recovery *recovery)
 {
 	struct store_config config = {
-		.ciphertext = world->ciphertext,
-		.state = world->state,
+		.ciphertext = world->disk_watch != NULL ? world->disk_watch : world->ciphertext,
+		.state = world->state_watch != NULL ? world->state_watch : world->state,
 		.state_path = world->directory,
 		.commit_interval_ms = settings->commit_interval_ms,
 		.dirty_max = settings->dirty_max,
 		.stream_threshold = settings->stream_threshold,
+		.hooks = settings->hooks,
 	};
 	enum err err;
 
@@ -176,13 +209,19 @@ enum err world_open(struct world *world, const struct world_settings *settings,
 	return err == ERR_OK ? store_unlock(world->store, keyring, recovery) : err;
 }
 
+void world_watch(struct world *world)
+{
+	world->disk_watch = watch_new(world->ciphertext);
+	world->state_watch = watch_new(world->state);
+}
+
 void world_free(struct world *world)
 {
 	if (world->store != NULL) {
 		store_close(world->store); /* frees the disks too */
 	} else {
-		world->ciphertext->ops->free(world->ciphertext);
-		world->state->ops->free(world->state);
+		backing_free(world->disk_watch != NULL ? world->disk_watch : world->ciphertext);
+		backing_free(world->state_watch != NULL ? world->state_watch : world->state);
 	}
 	temp_dir_free(world->directory);
 	memset(world, 0, sizeof(*world));

@@ -7,10 +7,19 @@
 #include "base/secmem.h"
 
 #define HANDLES_MAX 16384
+#define OTHERS_MAX  64    /* processes besides the opener that are remembered of one handle */
+
+/* A process that uses another's handle, and the rule it may do so by. */
+struct other {
+	struct other *next;
+	struct handle_info info; /* its path is the entry's */
+};
 
 struct entry {
 	uint64_t handle;
 	struct handle_info info;
+	struct other *others;   /* the last one first */
+	unsigned int other_count;
 	UT_hash_handle hh;
 };
 
@@ -31,7 +40,13 @@ struct handles *handles_new(bool keep_paths)
 
 static void drop(struct handles *handles, struct entry *entry)
 {
+	struct other *other;
+
 	HASH_DEL(handles->table, entry);
+	while ((other = entry->others) != NULL) {
+		entry->others = other->next;
+		free(other);
+	}
 	if (entry->info.path != NULL)
 		secmem_wipe(entry->info.path, strlen(entry->info.path));
 	free(entry->info.path);
@@ -68,11 +83,47 @@ static void copy_text(char *to, size_t size, const char *text)
 	to[len] = '\0';
 }
 
-static bool begins_handle(const struct audit_event *event)
+static void fill_info(struct handle_info *info, const struct audit_event *event)
 {
-	return event->handle != 0 && event->err == ERR_OK &&
-	       (event->type == AUDIT_OPEN || event->type == AUDIT_CREATE ||
-		event->type == AUDIT_IDENTITY);
+	if (event->person != NULL)
+		info->person = *event->person;
+	copy_text(info->class_name, sizeof(info->class_name), event->class_name);
+	copy_text(info->role, sizeof(info->role), event->role);
+	info->rule = event->rule;
+}
+
+static void drop_oldest(struct entry *entry)
+{
+	struct other **link = &entry->others;
+
+	while ((*link)->next != NULL)
+		link = &(*link)->next;
+	free(*link);
+	*link = NULL;
+	entry->other_count--;
+}
+
+/* Another process than the opener, under its own name from now on. */
+static void learn_identity(struct handles *handles, const struct audit_event *event)
+{
+	struct entry *entry = find(handles, event->handle);
+	struct other *other;
+
+	if (entry == NULL || event->person == NULL)
+		return;
+	if (entry->other_count >= OTHERS_MAX)
+		drop_oldest(entry);
+	other = calloc(1, sizeof(*other));
+	if (other == NULL)
+		return;
+	other->info = entry->info;
+	fill_info(&other->info, event);
+	if (event->class_name == NULL)
+		copy_text(other->info.class_name, sizeof(other->info.class_name),
+			  entry->info.class_name);
+	other->next = entry->others;
+	entry->others = other;
+	entry->other_count++;
 }
 
 void handles_learn(struct handles *handles, const struct audit_event *event,
@@ -82,7 +133,11 @@ void handles_learn(struct handles *handles, const struct audit_event *event,
 
 	if (event->type == AUDIT_MOUNT || event->type == AUDIT_RECOVER)
 		drop_all(handles);
-	if (!begins_handle(event))
+	if (event->handle == 0 || event->err != ERR_OK)
+		return;
+	if (event->type == AUDIT_IDENTITY)
+		learn_identity(handles, event);
+	if (event->type != AUDIT_OPEN && event->type != AUDIT_CREATE)
 		return;
 	handles_forget(handles, event->handle);
 	/* uthash keeps the order of insertion: the head is the oldest. */
@@ -92,11 +147,7 @@ void handles_learn(struct handles *handles, const struct audit_event *event,
 	if (entry == NULL)
 		return;
 	entry->handle = event->handle;
-	entry->info.rule = event->rule;
-	if (event->person != NULL)
-		entry->info.person = *event->person;
-	copy_text(entry->info.class_name, sizeof(entry->info.class_name), event->class_name);
-	copy_text(entry->info.role, sizeof(entry->info.role), event->role);
+	fill_info(&entry->info, event);
 	copy_text(entry->info.path_name, sizeof(entry->info.path_name), path_name);
 	copy_text(entry->info.patient_name, sizeof(entry->info.patient_name), patient_name);
 	if (handles->keep_paths && event->path != NULL)
@@ -112,11 +163,19 @@ void handles_forget(struct handles *handles, uint64_t handle)
 		drop(handles, entry);
 }
 
-const struct handle_info *handles_find(const struct handles *handles, uint64_t handle)
+const struct handle_info *handles_find(const struct handles *handles, uint64_t handle, pid_t pid)
 {
 	struct entry *entry = find(handles, handle);
 
-	return entry == NULL ? NULL : &entry->info;
+	if (entry == NULL)
+		return NULL;
+	if (pid == 0 || pid == entry->info.person.pid)
+		return &entry->info;
+	for (const struct other *other = entry->others; other != NULL; other = other->next) {
+		if (other->info.person.pid == pid)
+			return &other->info;
+	}
+	return &entry->info;
 }
 
 /* The record's own words stand; what it leaves out is taken from the same process's. */
@@ -144,7 +203,7 @@ void handles_complete(struct handles *handles, struct audit_event *event,
 		handles_forget(handles, handles->closed);
 	handles->closed = event->type == AUDIT_CLOSE ? event->handle : 0;
 	handles_learn(handles, event, NULL, NULL);
-	info = handles_find(handles, event->handle);
+	info = handles_find(handles, event->handle, event->person == NULL ? 0 : event->person->pid);
 	if (event->handle == 0 || info == NULL)
 		return;
 	complete_person(event, person, &info->person);

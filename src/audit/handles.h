@@ -28,15 +28,17 @@ void handles_free(struct handles *handles);
 
 /*
  * Learns from OPEN and CREATE, and from IDENTITY: another process than the
- * opener uses a handle, under a number of its own.  MOUNT and RECOVER forget
- * all: numbers begin anew.
+ * opener uses the handle.  MOUNT and RECOVER forget all: numbers begin anew.
  */
 void handles_learn(struct handles *handles, const struct audit_event *event,
 		   const char *path_name, const char *patient_name);
 /* After the CLOSE record was used. */
 void handles_forget(struct handles *handles, uint64_t handle);
-/* NULL if its OPEN was not seen. */
-const struct handle_info *handles_find(const struct handles *handles, uint64_t handle);
+/*
+ * NULL if its OPEN was not seen.  With the person of process `pid` if an
+ * IDENTITY record told of it, else with the opener.
+ */
+const struct handle_info *handles_find(const struct handles *handles, uint64_t handle, pid_t pid);
 
 /*
  * For auditors' tools: learns from the event, and gives an event of a handle

@@ -265,7 +265,8 @@ static void add_from_handle(struct line *line, const struct message_context *con
 			    const struct audit_event *event)
 {
 	const struct audit_person *own = event->person;
-	const struct handle_info *info = handles_find(context->handles, event->handle);
+	const struct handle_info *info = handles_find(context->handles, event->handle,
+						      own == NULL ? 0 : own->pid);
 
 	if (info == NULL || event->handle == 0)
 		return;

@@ -62,6 +62,8 @@ mount_volume() {
 	name=$1
 	shift
 	mkdir -p -m 755 "$scratch/$name/mnt"
+	# What an earlier mount of it said is not this one's.
+	: >"$scratch/$name/out"
 	"$builddir/tests/fs/mount-store" "$@" "$scratch/$name" "$scratch/$name/mnt" \
 		>"$scratch/$name/out" 2>"$scratch/$name/err" &
 	eval "${name}_pid=$!"

@@ -5,7 +5,7 @@
 . "$srcdir/tests/apps/lib.sh"
 need_mounts
 
-back_up() { rm -rf "$scratch/$1" && mkdir "$scratch/$1" && cp -a "$scratch/v/." "$scratch/$1/"; }
+back_up() { rm -rf "${scratch:?}/$1" && mkdir "$scratch/$1" && cp -a "$scratch/v/." "$scratch/$1/"; }
 put_back() {
 	for part in $2; do
 		rm -rf "${scratch:?}/v/$part"
@@ -25,7 +25,7 @@ starts() {
 plan 6
 mount_volume v
 mnt=$scratch/v/mnt
-parts=$(ls "$scratch/v" | grep -v -e '^mnt$' -e '^out$' -e '^err$' -e '\.tail$')
+parts=$(cd "$scratch/v" && printf '%s\n' * | grep -v -e '^mnt$' -e '^out$' -e '^err$' -e '\.tail$')
 echo first >"$mnt/report"
 unmount_volume v
 ok "a stopped volume is copied" back_up stopped

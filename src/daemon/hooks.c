@@ -1,0 +1,87 @@
+#include "daemon/hooks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/record.h"
+
+static uint64_t flush_begin(void *ctx)
+{
+	struct volume *volume = ctx;
+
+	return audit_flush_begin(volume->audit);
+}
+
+static enum err flush_wait(void *ctx, uint64_t ticket)
+{
+	struct volume *volume = ctx;
+
+	return audit_flush_wait(volume->audit, ticket);
+}
+
+/* On a thread that holds locks of the store: the ring must do, and no call back into it. */
+static void integrity(void *ctx, uint64_t number, enum err what, uint64_t block)
+{
+	struct volume *volume = ctx;
+	char detail[96];
+	const struct audit_event event = {
+		.type = AUDIT_INTEGRITY, .err = what, .number = number, .detail = detail};
+
+	snprintf(detail, sizeof(detail), "block %" PRIu64, block);
+	log_error("%s: object %" PRIu64 ", block %" PRIu64 ": %s", volume->config->name, number,
+		  block, err_text(what));
+	if (record_quickly(volume->audit, &event))
+		log_error("%s: this could not be recorded", volume->config->name);
+}
+
+static void frozen(void *ctx, enum err why)
+{
+	struct volume *volume = ctx;
+	const struct audit_event event = {
+		.type = AUDIT_INTEGRITY, .err = why, .detail = "frozen: nothing is changed any more"};
+
+	if (record_quickly(volume->audit, &event))
+		log_error("%s: this could not be recorded", volume->config->name);
+	log_hint("mend the disk below %s, then restart phifsd: what was acknowledged is kept",
+		 volume->config->ciphertext);
+}
+
+void hooks_of_store(struct volume *volume, struct store_hooks *hooks)
+{
+	*hooks = (struct store_hooks){
+		.ctx = volume,
+		.flush_begin = flush_begin,
+		.flush_wait = flush_wait,
+		.integrity = integrity,
+		.frozen = frozen,
+	};
+}
+
+/* A closed store shows what it last had. */
+void hook_evidence(void *ctx, struct audit_evidence *evidence)
+{
+	struct volume *volume = ctx;
+	struct store_status status;
+
+	volume_store_status(volume, &status);
+	pthread_mutex_lock(&volume->mutex);
+	if (!status.is_locked) {
+		volume->evidence.store_seq = status.journal_seq;
+		memcpy(volume->evidence.store_mac, status.journal_mac, sizeof(status.journal_mac));
+	}
+	*evidence = volume->evidence;
+	pthread_mutex_unlock(&volume->mutex);
+}
+
+/* A ring that was full for a moment refuses by itself; a dead journal locks the volume. */
+void hook_audit_failed(void *ctx, enum err why)
+{
+	struct volume *volume = ctx;
+
+	log_error("%s: accesses are refused, they cannot be recorded: %s", volume->config->name,
+		  err_text(why));
+	if (why != ERR_FULL)
+		atomic_store(&volume->is_audit_failed, true);
+}

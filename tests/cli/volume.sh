@@ -132,6 +132,65 @@ has err "interrupted: says so" "error: interrupted"
 ok $? "interrupted: leaves nothing behind" || ls -R | head -20 | sed 's/^/# /'
 rm fifo
 
+# --- on a terminal --------------------------------------------------------------------
+# A terminal of its own: what is typed goes into a pipe, what is shown is in `screen`.
+start_terminal() {
+	rm -f keys
+	mkfifo keys
+	: >screen
+	script -qefc "$*" screen <keys >/dev/null 2>&1 &
+	terminal=$!
+	exec 5>keys
+}
+# type_at QUESTION TEXT: waits for the question.
+type_at() {
+	tries=0
+	until tail -c +$((seen + 1)) screen | grep -q "$1" || [ $tries -ge 1000 ]; do
+		tries=$((tries + 1))
+		sleep 0.02
+	done
+	seen=$(stat -c %s screen)
+	printf '%s\n' "$2" >&5
+}
+# ends STATUS: of the command.
+ends() {
+	exec 5>&-
+	wait $terminal
+	status=$?
+	[ $status -eq "$1" ]
+	ok $? "$2: exit status $1" || { echo "# exit status $status"; sed 's/^/# /' screen; }
+}
+
+seen=0
+start_terminal $make $two
+for _ in 1 2 3; do
+	type_at "last five letters" "wrong"
+done
+ends 2 "the recovery key was not written down"
+[ ! -e ct ] && [ ! -e st ] && [ ! -e mnt ] && [ ! -e ehr.conf ]
+ok $? "nothing was made"
+
+seen=0
+start_terminal phifs-volume init --config "$scratch/ehr.conf" --ciphertext ct --mountpoint mnt \
+	--state st $two
+type_at "Passphrase for key slot 1" "secret sesame"
+type_at "Again" "secret sesame"
+tries=0
+until grep -q "last five" screen || [ $tries -ge 1000 ]; do
+	tries=$((tries + 1))
+	sleep 0.02
+done
+key=$(grep -oE '([a-z2-7]{5}-){7}[a-z2-7]{5}' screen)
+type_at "last five letters" "$(printf '%s' "$key" | tail -c 5)"
+ends 0 "made on a terminal"
+! grep -q sesame screen
+ok $? "the passphrase is not shown"
+printf '%s\n' "$key" | tr 'a-z-' 'A-Z ' >shouted
+chmod 600 shouted
+expect 0 "the recovery key as somebody typed it opens the volume" \
+	phifs-volume locate --config "$scratch/ehr.conf" --passphrase-file shouted /
+rm -r ct st mnt ehr.conf ehr.policy shouted keys screen
+
 # --- init makes ----------------------------------------------------------------------
 expect 0 "init" $make $two --recovery-key-file rk --template service --idle 12h --owner root:root
 has out "says what it made" "^  mount point *$scratch/mnt$"

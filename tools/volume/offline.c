@@ -38,8 +38,9 @@ static enum err fail_unlock(const struct call *call, const struct config *config
 }
 
 static enum err open_keys(const struct call *call, const struct config *config,
-			  struct offline *offline)
+			  struct offline *offline, uint64_t *generation)
 {
+	struct slots_opened opened = {0};
 	struct passphrase secret = {NULL, 0};
 	struct slots_factor factor;
 	struct slots *slots = NULL;
@@ -49,13 +50,14 @@ static enum err open_keys(const struct call *call, const struct config *config,
 		return fail_unlock(call, config, err);
 	err = get_factor(call, config, &secret, &factor);
 	if (err == ERR_OK) {
-		err = slots_unlock(slots, &factor, 0, NULL, NULL, &offline->keyring);
+		err = slots_unlock(slots, &factor, 0, &opened, NULL, &offline->keyring);
 		if (err != ERR_OK)
 			fail_unlock(call, config, err);
 		else if (slots_need_save(slots))
 			log_warning("the two copies of the slot file differ: the next unlock "
 				    "mends that");
 	}
+	*generation = opened.generation;
 	passphrase_clear(&secret);
 	slots_free(slots);
 	return err;
@@ -90,8 +92,8 @@ static enum err fail_store(const struct call *call, const struct config *config,
 		return cli_fail(err, "the anchor of %s is missing in %s: whether it is the newest "
 				"state cannot be proven", config->name, config->state);
 	if (err == ERR_ROLLBACK)
-		return cli_fail(err, "the state of %s is older than what was acknowledged: was one "
-				"of the two directories restored alone?", config->name);
+		return cli_fail(err, "the state or the slots of %s are older than what was "
+				"acknowledged: was something restored alone?", config->name);
 	return cli_fail(err, "the store of %s: %s", config->name, err_text(err));
 }
 
@@ -99,16 +101,19 @@ enum err offline_open(const struct call *call, const struct config *config,
 		      struct offline *offline)
 {
 	struct store_recovery recovery;
+	uint64_t generation = 0;
 	enum err err = crypto_init();
 
 	memset(offline, 0, sizeof(*offline));
 	if (err == ERR_OK)
-		err = open_keys(call, config, offline);
+		err = open_keys(call, config, offline, &generation);
 	if (err != ERR_OK)
 		return err;
 	err = open_store(config, &offline->store);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
+		store_set_slots_generation(offline->store, generation);
 		err = store_unlock(offline->store, offline->keyring, &recovery);
+	}
 	if (err == ERR_OK)
 		return ERR_OK;
 	return fail_store(call, config, err);

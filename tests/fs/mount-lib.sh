@@ -19,6 +19,7 @@ cleanup() {
 	done
 	# Nothing below a mount is ever removed.
 	for name in $volumes; do
+		sed "s/^/# $name: /" "$scratch/$name/err"
 		mountpoint -q "$scratch/$name/mnt" && return
 	done
 	rm -rf "$scratch"

@@ -256,6 +256,7 @@ static void start_serving(struct volume *v)
 	     "channel_new");
 	must(channel_read_init(v->channel), "channel_read_init");
 	v->fuse = fuse_session_new(&args, fsops_operations(), sizeof(*fsops_operations()), v->fsops);
+	fuse_opt_free_args(&args);
 	if (!v->fuse)
 		fail("fuse_session_new", ERR_NO_MEMORY);
 	must(channel_attach(v->channel, v->fuse), "channel_attach");

@@ -10,3 +10,7 @@ mkdir -m 755 "$plain"
 mount_volume new
 mount_volume old --old-kernel
 "$builddir/tests/fs/posix" plain="$plain" mount="$scratch/new/mnt" old-kernel="$scratch/old/mnt"
+status=$?
+unmount_volume new || status=1
+unmount_volume old || status=1
+exit $status

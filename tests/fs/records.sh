@@ -19,7 +19,7 @@ dd if=/dev/urandom of="$file" bs=65536 count=17 status=none || exit 1
 "$builddir/tests/fs/accesses" "$file" >"$scratch/expected" 2>"$scratch/failed"
 ok $? "the accesses themselves" "$scratch/failed"
 unmount_volume v
-ok $? "unmounted"
+ok $? "unmounted" "$scratch/v/err"
 "$builddir/tests/fs/dump-journal" "$scratch/v/state/audit" "$scratch/v/auditor" \
 	>"$scratch/journal" 2>"$scratch/failed"
 ok $? "the journal verifies" "$scratch/failed"

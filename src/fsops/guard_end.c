@@ -173,25 +173,26 @@ static enum err note_fill(struct guard *guard)
 	return numbers_add(guard->fsops->filled, guard->number);
 }
 
-static void announce_fill(const struct guard *guard)
+/* The handle may be gone once the reply is out: its RELEASE can overtake us. */
+static bool is_dropped_later(const struct guard *guard)
 {
-	const struct fsops_config *config = &guard->fsops->config;
-
-	if (guard->op == OP_READ && guard->target.is_fill && config->filled != NULL &&
-	    !guard->use.handle->is_cached)
-		config->filled(config->ctx, guard->number, guard->target.offset,
-			       guard->target.length);
+	return guard->op == OP_READ && guard->target.is_fill &&
+	       guard->fsops->config.filled != NULL && !guard->use.handle->is_cached;
 }
 
 void guard_end_data(struct guard *guard, enum err err, const void *data, size_t size)
 {
+	const struct fsops_config *config = &guard->fsops->config;
+	bool is_announced = is_dropped_later(guard);
 	enum err told = conclude(guard, err, size);
 
 	if (told == ERR_OK)
 		told = note_fill(guard);
 	if (told == ERR_OK) {
 		(void)guard->fsops->reply->buf(guard->req, data, size);
-		announce_fill(guard);
+		if (is_announced)
+			config->filled(config->ctx, guard->number, guard->target.offset,
+				       guard->target.length);
 	} else {
 		reply_err(guard, told);
 	}

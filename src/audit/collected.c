@@ -20,10 +20,17 @@ struct path_key {
 	uint8_t key[AUDIT_KEY_LEN];
 };
 
+/* The first half of what a message said the chain's hash was. */
+struct recent {
+	uint64_t seq;
+	uint8_t hash[8];
+};
+
 struct journal {
 	uint8_t id[AUDIT_ID_LEN];
 	char volume[65];
 	struct ranges seen;
+	struct recent *recent;  /* COLLECTED_RECENT of them, at seq % COLLECTED_RECENT */
 	struct handles *handles;
 	struct path_key *keys;  /* PATH_KEYS of them, secret memory; NULL without a key */
 	unsigned int next_key;
@@ -56,6 +63,7 @@ enum err collected_new(const struct auditor_key *key, struct collected **out)
 static void free_journal(struct journal *journal)
 {
 	ranges_clear(&journal->seen);
+	free(journal->recent);
 	handles_free(journal->handles);
 	secmem_free(journal->keys);
 	free(journal);
@@ -88,9 +96,11 @@ static enum err new_journal(struct collected *collected, const uint8_t id[AUDIT_
 	memcpy(journal->id, id, AUDIT_ID_LEN);
 	snprintf(journal->volume, sizeof(journal->volume), "%s", volume);
 	journal->handles = handles_new(true);
+	journal->recent = calloc(COLLECTED_RECENT, sizeof(*journal->recent));
 	if (collected->key != NULL)
 		journal->keys = secmem_alloc(PATH_KEYS * sizeof(*journal->keys));
-	if (journal->handles == NULL || (collected->key != NULL && journal->keys == NULL)) {
+	if (journal->handles == NULL || journal->recent == NULL ||
+	    (collected->key != NULL && journal->keys == NULL)) {
 		free_journal(journal);
 		return ERR_NO_MEMORY;
 	}
@@ -166,6 +176,27 @@ static enum err take_box(struct collected *collected, struct journal *journal,
 }
 
 /* --- one message ---------------------------------------------------------------- */
+
+/* Whether it came before, and if so whether it says the same. */
+static enum err check_seen(struct journal *journal, struct collected_record *record)
+{
+	struct recent *recent = &journal->recent[record->seq % COLLECTED_RECENT];
+	const char *text = syslog_line_get(&record->line, "h");
+	uint8_t hash[AUDIT_ID_LEN];
+	bool has_hash = text != NULL && hex_decode(text, hash, sizeof(hash));
+	enum err err;
+
+	record->is_overlapping = ranges_touch(&journal->seen, record->first_seq, record->seq);
+	err = ranges_add(&journal->seen, record->first_seq, record->seq);
+	if (err == ERR_EXISTS && has_hash && recent->seq == record->seq &&
+	    memcmp(recent->hash, hash, sizeof(recent->hash)) != 0)
+		return ERR_ROLLBACK;
+	if (err == ERR_OK && has_hash) {
+		recent->seq = record->seq;
+		memcpy(recent->hash, hash, sizeof(recent->hash));
+	}
+	return err;
+}
 
 static bool parse_type(const char *name, enum audit_type *type)
 {
@@ -312,7 +343,7 @@ enum err collected_line(struct collected *collected, const char *text, size_t le
 	if (err == ERR_OK)
 		err = find_journal(collected, record, &journal);
 	if (err == ERR_OK)
-		err = ranges_add(&journal->seen, record->first_seq, record->seq);
+		err = check_seen(journal, record);
 	if (err == ERR_OK && record->event.type == AUDIT_SEGMENT)
 		err = take_box(collected, journal, record);
 	if (err == ERR_OK)

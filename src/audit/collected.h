@@ -17,6 +17,7 @@
 #include "audit/syslog_line.h"
 
 #define COLLECTED_JOURNALS_MAX 256  /* in one set of files */
+#define COLLECTED_RECENT       65536 /* records of a journal whose hash is remembered */
 
 struct collected_record {
 	struct syslog_line line;        /* what the texts point into */
@@ -29,6 +30,7 @@ struct collected_record {
 	/* Pseudonyms, NULL if the message has none. */
 	const char *file_name, *path_name, *new_path_name, *patient_name;
 	bool is_path_closed;            /* there is a sealed path, and no key that opens it */
+	bool is_overlapping;            /* a run of which some came before */
 	bool is_cut;                    /* something did not fit into the message */
 	bool has_opened;                /* `path` was authenticated */
 
@@ -45,7 +47,10 @@ void collected_free(struct collected *collected);
 /*
  * The next line, without its newline.  ERR_NOT_FOUND: not of phifs;
  * ERR_EXISTS: came before; ERR_FORMAT, ERR_VERSION; ERR_TAMPERED: a sealed path
- * does not verify; ERR_FULL: too many journals, or gaps, to keep track of.
+ * does not verify; ERR_ROLLBACK: came before, and said something else (as far as
+ * the last COLLECTED_RECENT records are concerned): the host went back to an
+ * older state and took another way; ERR_FULL: too many journals, or gaps, to
+ * keep track of.
  */
 enum err collected_line(struct collected *collected, const char *text, size_t len,
 			struct collected_record *record) MUST_CHECK;

@@ -70,6 +70,13 @@ enum err ranges_add(struct ranges *ranges, uint64_t first, uint64_t last)
 	return ERR_OK;
 }
 
+bool ranges_touch(const struct ranges *ranges, uint64_t first, uint64_t last)
+{
+	size_t at = search(ranges, first);
+
+	return at < ranges->count && ranges->list[at].first <= last;
+}
+
 void ranges_clear(struct ranges *ranges)
 {
 	free(ranges->list);

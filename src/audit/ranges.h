@@ -25,6 +25,8 @@ struct ranges {
 
 /* Adds [first, last].  ERR_EXISTS: all of it was there; ERR_FULL, ERR_NO_MEMORY. */
 enum err ranges_add(struct ranges *ranges, uint64_t first, uint64_t last) MUST_CHECK;
+/* Is any number of [first, last] there? */
+bool ranges_touch(const struct ranges *ranges, uint64_t first, uint64_t last);
 void ranges_clear(struct ranges *ranges);
 
 #endif

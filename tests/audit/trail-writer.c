@@ -3,10 +3,12 @@
  *
  *	trail-writer create JOURNAL PUBLIC-KEY-FILE...
  *	trail-writer write JOURNAL RING FORWARD|- FILES READS PAUSE-US
+ *	trail-writer hostile JOURNAL RING FORWARD|- FILES SEED
  *
  * `write` opens FILES files of a person each, reads READS times from each with
  * a pause after every read, and stops cleanly; SIGTERM ends it early.  It prints
- * the number of the last record appended.
+ * the number of the last record appended.  `hostile` opens files whose names
+ * and openers are made of what breaks parsers, names in clear.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -99,9 +101,53 @@ static enum err use_file(struct audit *audit, unsigned int number, unsigned int 
 	return err == ERR_OK ? audit_append(audit, &event, seq) : err;
 }
 
-static enum err write_trail(char **words)
+/* --- what breaks parsers ------------------------------------------------------- */
+
+static const char *const pieces[] = {
+	"\n", "\r", "\\", "\"", "]", "[", "%", "%0A", "\\n", "\x1b[31m", "\x7f", "\xc3\xbc",
+	"\xff", "\xc3", "\xe2\x80\xae", "\xe2\x80\xa8", "\xef\xbb\xbf", "\xf0\x9f\x98\x80",
+	" ", "=", "'", "`", "$", "<86>1 ", "a", "B", "/", "${MSG}", "\t", "x=\"y\"",
+};
+
+static void hostile_text(char *out, size_t size)
+{
+	size_t len = 0, count = (size_t)rand() % 6 + 1;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		const char *piece = pieces[(size_t)rand() % (sizeof(pieces) / sizeof(pieces[0]))];
+
+		if (len + strlen(piece) + 1 > size)
+			break;
+		strcpy(out + len, piece);
+		len += strlen(piece);
+	}
+}
+
+static enum err use_hostile_file(struct audit *audit, unsigned int number, uint64_t *seq)
+{
+	struct audit_person person = {.uid = number, .login_uid = number + 1, .pid = 9};
+	char path[64], detail[64];
+	struct audit_event event = {.type = AUDIT_OPEN, .person = &person, .handle = number + 1,
+				    .path = path, .detail = detail, .class_name = "c",
+				    .role = "r", .rule = 1};
+
+	hostile_text(person.user, sizeof(person.user));
+	hostile_text(person.login_user, sizeof(person.login_user));
+	hostile_text(person.exe, 64);
+	hostile_text(person.from, 64);
+	path[0] = '/';
+	hostile_text(path + 1, sizeof(path) - 1);
+	hostile_text(detail, sizeof(detail));
+	return audit_append(audit, &event, seq);
+}
+
+/* --- the trail -------------------------------------------------------------------- */
+
+static enum err write_trail(char **words, bool is_hostile)
 {
 	const struct audit_config config = {
+		.plain_names = is_hostile,
 		.volume = "ehr",
 		.directory = words[0],
 		.ring_path = words[1],
@@ -112,15 +158,18 @@ static enum err write_trail(char **words)
 	const struct audit_event mount = {.type = AUDIT_MOUNT, .detail = "trail-writer"};
 	unsigned int files = (unsigned int)strtoul(words[3], NULL, 10);
 	unsigned int reads = (unsigned int)strtoul(words[4], NULL, 10);
+	useconds_t pause = is_hostile ? 0 : (useconds_t)strtoul(words[5], NULL, 10);
 	struct audit *audit;
 	uint64_t seq = 0;
 	enum err err = audit_open(&config, &audit);
 
 	if (err != ERR_OK)
 		return err;
+	srand(reads);
 	err = audit_append(audit, &mount, &seq);
 	for (unsigned int i = 0; i < files && err == ERR_OK && !is_stopping; i++)
-		err = use_file(audit, i, reads, (useconds_t)strtoul(words[5], NULL, 10), &seq);
+		err = is_hostile ? use_hostile_file(audit, i, &seq)
+				 : use_file(audit, i, reads, pause, &seq);
 	audit_close(audit, DELIVER_MS);
 	if (err == ERR_OK)
 		printf("%" PRIu64 "\n", seq);
@@ -138,7 +187,9 @@ int main(int argc, char **argv)
 	if (argc >= 4 && strcmp(argv[1], "create") == 0)
 		err = create(argv + 2, argc - 2);
 	else if (argc == 8 && strcmp(argv[1], "write") == 0)
-		err = write_trail(argv + 2);
+		err = write_trail(argv + 2, false);
+	else if (argc == 7 && strcmp(argv[1], "hostile") == 0)
+		err = write_trail(argv + 2, true);
 	if (err != ERR_OK)
 		log_error("%s", err_text(err));
 	return err_exit_code(err);

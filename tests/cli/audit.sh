@@ -129,6 +129,10 @@ expect 0 "show NAME --input" phifs-audit show ehr --input collected
 expect 1 "of another volume" phifs-audit show other --input collected
 expect 0 "show --input --json" phifs-audit show --input collected --json
 has out "has journal and sequence" "\"journal\":\"$id\",\"segment\":1,\"sequence\":3,\"event\":\"READ\",\"outcome\":\"TAMPERED\""
+sed 's/ seq="2" h="00"/ seq="2" h="00000000000000000000000000000000"/' collected >first
+sed -n 's/h="0/h="1/; / seq="2" h="1/p' first | cat first - >forked
+expect 8 "a record that says something else the second time" phifs-audit show --input forked
+has err "is named" 'said something else: the host went back to an older state$'
 message 7 CLOSE 'out="done" fh="1"' >>collected
 expect 9 "a gap" phifs-audit show --input collected
 has err "is named" ': records 4 to 6 of ehr are missing$'

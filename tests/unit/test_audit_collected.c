@@ -19,6 +19,8 @@ START_TEST(test_ranges)
 	ck_assert_ok(ranges_add(&ranges, 10, 12));
 	ck_assert_ok(ranges_add(&ranges, 8, 8));
 	ck_assert_uint_eq(ranges.count, 3);
+	ck_assert(ranges_touch(&ranges, 4, 4) && ranges_touch(&ranges, 7, 9));
+	ck_assert(!ranges_touch(&ranges, 7, 7) && !ranges_touch(&ranges, 13, 20));
 	ck_assert_ok(ranges_add(&ranges, 7, 9));
 	ck_assert_uint_eq(ranges.count, 1);
 	ck_assert_uint_eq(ranges.list[0].first, 1);
@@ -339,6 +341,22 @@ START_TEST(test_edited_path)
 }
 END_TEST
 
+START_TEST(test_rollback)
+{
+	struct pair p;
+	char *hash;
+
+	/* The same number once more, but another record. */
+	pair_set_up(&p);
+	ck_assert_ok(pass(&p, &segment));
+	ck_assert_ok(pass(&p, &opening));
+	hash = strstr(p.line, " h=\"") + 4;
+	*hash = *hash == '0' ? '1' : '0';
+	ck_assert_int_eq(collected_line(p.collected, p.line, p.len, p.record), ERR_ROLLBACK);
+	pair_tear_down(&p);
+}
+END_TEST
+
 static void keep_gap(void *ctx, const char *volume, const uint8_t journal_id[AUDIT_ID_LEN],
 		     uint64_t first, uint64_t last)
 {
@@ -400,4 +418,4 @@ END_TEST
 
 UNIT_MAIN("audit-collected", test_ranges, test_ranges_random, test_ranges_bounded, test_line,
 	  test_line_refused, test_round_trip, test_other_process, test_closed_paths,
-	  test_edited_path, test_gaps, test_hostile)
+	  test_edited_path, test_rollback, test_gaps, test_hostile)

@@ -19,7 +19,7 @@ struct input {
 	struct collected_record *record;
 	const char *file;
 	uint64_t line;
-	uint64_t doubled, foreign, damaged, closed, missing;
+	uint64_t doubled, overlapping, foreign, damaged, closed, missing;
 	enum err worst;
 };
 
@@ -49,15 +49,25 @@ static void print_record(struct input *input)
 				    .is_cut = record->is_cut};
 
 	input->closed += record->is_path_closed;
+	input->overlapping += record->is_overlapping;
 	show_entry(input->show, &entry);
+}
+
+static const char *complaint(enum err err)
+{
+	if (err == ERR_TAMPERED)
+		return "its sealed path does not verify";
+	if (err == ERR_ROLLBACK)
+		return "a record that came before said something else: the host went back to an "
+		       "older state";
+	return err_text(err);
 }
 
 static void complain(struct input *input, enum err err)
 {
 	if (++input->damaged <= COMPLAINTS_MAX)
-		cli_fail(err, "%s:%" PRIu64 ": %s", input->file, input->line,
-			 err == ERR_TAMPERED ? "its sealed path does not verify" : err_text(err));
-	if (input->worst == ERR_OK || err == ERR_TAMPERED)
+		cli_fail(err, "%s:%" PRIu64 ": %s", input->file, input->line, complaint(err));
+	if (input->worst == ERR_OK || err == ERR_TAMPERED || err == ERR_ROLLBACK)
 		input->worst = err;
 }
 
@@ -79,6 +89,7 @@ static enum err take_line(struct input *input, const char *text, size_t len)
 	case ERR_FORMAT:
 	case ERR_VERSION:
 	case ERR_TAMPERED:
+	case ERR_ROLLBACK:
 		complain(input, err);
 		return ERR_OK;
 	default:
@@ -153,6 +164,9 @@ static void tell(const struct input *input)
 		log_error("%" PRIu64 " more lines like these", input->damaged - COMPLAINTS_MAX);
 	if (input->doubled > 0)
 		log_info("%" PRIu64 " messages came twice and are shown once", input->doubled);
+	if (input->overlapping > 0)
+		log_info("%" PRIu64 " messages stand for runs of which some came before",
+			 input->overlapping);
 	if (input->foreign > 0)
 		log_info("%" PRIu64 " lines are not of phifs", input->foreign);
 	if (input->closed > 0 && input->key != NULL) {

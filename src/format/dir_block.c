@@ -149,7 +149,7 @@ void dir_block_remove(uint8_t block[BLOCK_SIZE], uint16_t slot)
 {
 	size_t target = (size_t)slot * UNIT, at = 0, previous = BLOCK_SIZE, len;
 
-	while (at < target) {
+	while (at < target && at < BLOCK_SIZE) {
 		len = record_len(block + at);
 		if (len < UNIT || len > BLOCK_SIZE - at)
 			return;

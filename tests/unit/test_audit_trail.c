@@ -84,6 +84,7 @@ START_TEST(test_ring_reserve)
 		;
 	for (unsigned i = 0; i < 20; i++)
 		ck_assert_ok(ring_put(ring, RING_RECORD, data, 8000, true));
+	ring_close(ring, true);
 	tear_down();
 }
 END_TEST

@@ -16,7 +16,7 @@
 #include "fsops/guard_private.h"
 
 #define WAIT_LIMIT_MS 20000
-#define EVENTS_MAX    4096
+#define EVENTS_MAX    16384
 
 struct world {
 	struct fixture store;

@@ -12,17 +12,13 @@ volumes=
 cleanup() {
 	for name in $volumes; do
 		eval "kill -TERM \$${name}_pid" 2>/dev/null
-		wait_gone "$name" || {
-			eval "kill -KILL \$${name}_pid" 2>/dev/null
-			umount -l "$scratch/$name/mnt" 2>/dev/null
-		}
+		wait_gone "$name" || eval "kill -KILL \$${name}_pid" 2>/dev/null
+		# What a mounter that crashed left behind.
+		umount -l "$scratch/$name/mnt" 2>/dev/null
+		sed "s/^/# $name: /" "$scratch/$name/err"
 	done
 	# Nothing below a mount is ever removed.
-	for name in $volumes; do
-		sed "s/^/# $name: /" "$scratch/$name/err"
-		mountpoint -q "$scratch/$name/mnt" && return
-	done
-	rm -rf "$scratch"
+	grep -q " $scratch/" /proc/mounts || rm -rf "$scratch"
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP

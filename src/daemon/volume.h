@@ -15,6 +15,7 @@
 #include "audit/audit.h"
 #include "daemon/channel.h"
 #include "daemon/invalidate.h"
+#include "daemon/tries.h"
 #include "daemon/worker.h"
 #include "fsops/caller.h"
 #include "fsops/fsops.h"
@@ -41,6 +42,7 @@ struct volume {
 	pthread_mutex_t change;
 	/* Under `change`: */
 	struct policy *policy;        /* in force; fsops owns it as soon as that is there */
+	struct tries tries;           /* wrong passphrases */
 	bool is_hung;                 /* a lock gave up: nothing may be freed any more */
 
 	pthread_mutex_t mutex;

@@ -340,33 +340,48 @@ static bool commit_all(struct store *store, int64_t deadline_ns)
 	return journal_sync_anchor(store->journal) == ERR_OK;
 }
 
-void store_lock(struct store *store, uint32_t deadline_ms, struct store_lock_report *report)
+/* Threads may hang in the backing: what they use is wiped under them, not freed. */
+static void poison(struct store *store, enum err why)
+{
+	atomic_store(&store->poisoned, true);
+	store_freeze(store, why);
+	slab_wipe_all(store->keys);
+	slab_wipe_all(store->pages.slab);
+	slab_wipe_all(store->copy_buffers);
+}
+
+/* False: it was not committed in time, and the store is poisoned. */
+static bool commit_before_lock(struct store *store, uint32_t deadline_ms,
+			       struct store_lock_report *report)
 {
 	int64_t deadline_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
-	bool is_clean = true;
+	bool is_clean = store->read_only || commit_all(store, deadline_ns);
+	enum err why = atomic_load(&store->frozen);
 
-	*report = (struct store_lock_report){.err = ERR_OK};
-	if (!atomic_load(&store->unlocked))
-		return;
-	if (!store->read_only)
-		is_clean = commit_all(store, deadline_ns);
 	atomic_store(&store->unlocked, false);
-	if (!is_clean) {
-		enum err why = atomic_load(&store->frozen);
+	if (is_clean)
+		return true;
+	report->bytes_given_up = pages_bytes(&store->pages);
+	report->err = why != ERR_OK ? why : ERR_IO;
+	poison(store, report->err);
+	return false;
+}
 
-		report->bytes_given_up = pages_bytes(&store->pages);
-		report->err = why != ERR_OK ? why : ERR_IO;
-		/* Threads may hang in the backing: what they use is wiped under them, not freed. */
-		atomic_store(&store->poisoned, true);
-		store_freeze(store, report->err);
-		slab_wipe_all(store->keys);
-		slab_wipe_all(store->pages.slab);
-		slab_wipe_all(store->copy_buffers);
+void store_lock(struct store *store, uint32_t deadline_ms, struct store_lock_report *report)
+{
+	*report = (struct store_lock_report){.err = ERR_OK};
+	if (!atomic_load(&store->unlocked) || !commit_before_lock(store, deadline_ms, report))
 		return;
-	}
 	stop_threads(store);
 	wipe(store);
 	report->err = ledger_set_key(store->ledger, NULL);
+}
+
+void store_abandon(struct store *store, uint32_t deadline_ms, struct store_lock_report *report)
+{
+	*report = (struct store_lock_report){.err = ERR_OK};
+	if (atomic_load(&store->unlocked) && commit_before_lock(store, deadline_ms, report))
+		poison(store, ERR_IO);
 }
 
 /* --- status ----------------------------------------------------------------------------------------------- */

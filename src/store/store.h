@@ -145,6 +145,12 @@ struct store_lock_report {
  */
 void store_lock(struct store *store, uint32_t deadline_ms, struct store_lock_report *report);
 
+/*
+ * The same when operations still hang in the store: what they use is wiped, not
+ * freed, and the store can only be closed, even if everything was committed.
+ */
+void store_abandon(struct store *store, uint32_t deadline_ms, struct store_lock_report *report);
+
 /* --- nodes ------------------------------------------------------------------ */
 
 enum err store_lookup(struct store *store, uint64_t dir, const char *name,

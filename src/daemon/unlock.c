@@ -1,0 +1,354 @@
+#include "daemon/unlock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secmem.h"
+#include "daemon/record.h"
+
+/* One try; everything below is undone in the opposite order if a step fails. */
+struct unlocking {
+	struct volume *volume;
+	const struct unlock_order *order;
+	struct unlock_result *result;
+	struct slots *slots;
+	struct keyring *keyring;
+};
+
+__attribute__((format(printf, 3, 4))) static void tell(char *text, size_t size,
+							const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, size, format, args);
+	va_end(args);
+}
+
+#define MESSAGE(unlocking, ...) \
+	tell((unlocking)->result->message, UNLOCK_TEXT_MAX, __VA_ARGS__)
+#define HINT(unlocking, ...) tell((unlocking)->result->hint, UNLOCK_TEXT_MAX, __VA_ARGS__)
+
+/* --- the keys ----------------------------------------------------------------- */
+
+static uid_t caller_uid(const struct unlock_order *order)
+{
+	return order->person ? order->person->uid : (uid_t)-1;
+}
+
+static enum err wait_your_turn(struct unlocking *unlocking)
+{
+	const struct unlock_order *order = unlocking->order;
+	int64_t wait_ms;
+	enum err err = tries_begin(&unlocking->volume->tries, caller_uid(order),
+				   order->factor.slot, clock_boot_ns(), &wait_ms);
+
+	if (err)
+		MESSAGE(unlocking, "too many wrong passphrases: try again in %lld s",
+			(long long)(wait_ms + 999) / 1000);
+	return err;
+}
+
+static enum err record_try(struct unlocking *unlocking, enum err outcome)
+{
+	const struct slots_opened *opened = &unlocking->result->opened;
+	char what[SLOT_NAME_MAX + 32] = "no slot";
+
+	if (!outcome)
+		snprintf(what, sizeof(what), "slot %u (%s)", opened->slot, opened->name);
+	else if (unlocking->order->factor.slot > 0)
+		snprintf(what, sizeof(what), "slot %u", unlocking->order->factor.slot);
+	return record_event(unlocking->volume->audit, AUDIT_AUTH, outcome,
+			    unlocking->order->person, "%s by %s", what,
+			    slot_kind_word((uint8_t)unlocking->order->factor.kind));
+}
+
+static void explain_keys(struct unlocking *unlocking, enum err err)
+{
+	const char *name = unlocking->volume->config->name;
+
+	if (err == ERR_TAMPERED || err == ERR_ROLLBACK || err == ERR_FORMAT) {
+		MESSAGE(unlocking, "the slot file: %s", err_text(err));
+		HINT(unlocking, "restore the file \"%s\" from a backup, then: phifs-key list %s",
+		     SLOTS_FILE_NAME, name);
+	} else if (err == ERR_DENIED) {
+		MESSAGE(unlocking, "this slot has no right to unlock");
+		HINT(unlocking, "which have: phifs-key list %s", name);
+	}
+}
+
+static enum err open_keys(struct unlocking *unlocking)
+{
+	const struct config *config = unlocking->volume->config;
+	const struct unlock_order *order = unlocking->order;
+	enum err err = wait_your_turn(unlocking), recorded;
+
+	if (err)
+		return err;
+	err = slots_load(config->ciphertext, config->state, &unlocking->slots);
+	if (!err)
+		err = slots_unlock(unlocking->slots, &order->factor, 0, &unlocking->result->opened,
+				   NULL, &unlocking->keyring);
+	explain_keys(unlocking, err);
+	/* A try that cannot be recorded did not happen. */
+	recorded = record_try(unlocking, err);
+	if (!err || err == ERR_DENIED)
+		tries_forget(&unlocking->volume->tries, caller_uid(order), order->factor.slot);
+	return recorded ? recorded : err;
+}
+
+/* --- the store ---------------------------------------------------------------- */
+
+static void explain_store(struct unlocking *unlocking, enum err err)
+{
+	const char *name = unlocking->volume->config->name;
+
+	MESSAGE(unlocking, "the store: %s", err_text(err));
+	if (err == ERR_ROLLBACK)
+		HINT(unlocking, "an older copy of a directory lies there; what it lacks: "
+				"phifs-volume check %s", name);
+	else if (err == ERR_UNPROVEN)
+		HINT(unlocking, "is the state directory's disk mounted? ls %s",
+		     unlocking->volume->config->state);
+	else
+		HINT(unlocking, "what is damaged: phifs-volume check %s", name);
+}
+
+static bool is_integrity(enum err err)
+{
+	return err_exit_code(err) == err_exit_code(ERR_TAMPERED) ||
+	       err_exit_code(err) == err_exit_code(ERR_UNPROVEN);
+}
+
+static enum err open_store(struct unlocking *unlocking)
+{
+	struct volume *volume = unlocking->volume;
+	enum err err;
+
+	store_set_slots_generation(volume->store, unlocking->result->opened.generation);
+	err = store_unlock(volume->store, unlocking->keyring, &unlocking->result->recovery);
+	if (!err)
+		return ERR_OK;
+	explain_store(unlocking, err);
+	if (is_integrity(err) && record_event(volume->audit, AUDIT_INTEGRITY, err,
+					      unlocking->order->person, "unlock refused"))
+		log_error("%s: this could not be recorded", volume->config->name);
+	return err;
+}
+
+static enum err record_unlock(struct unlocking *unlocking)
+{
+	const struct store_recovery *recovery = &unlocking->result->recovery;
+	const struct slots_opened *opened = &unlocking->result->opened;
+
+	return record_event(unlocking->volume->audit, AUDIT_UNLOCK, ERR_OK,
+			    unlocking->order->person,
+			    "slot=%u (%s) generation=%" PRIu64 " clean=%d replayed=%" PRIu64
+			    " adopted=%" PRIu64 " objects=%" PRIu64 " damaged=%" PRIu64
+			    " deleted=%" PRIu64,
+			    opened->slot, opened->name, opened->generation, recovery->was_clean,
+			    recovery->transactions, recovery->adopted, recovery->objects,
+			    recovery->damaged, recovery->deleted);
+}
+
+/* --- what belongs to it, and does not stop it --------------------------------- */
+
+static void mend(struct unlocking *unlocking)
+{
+	struct volume *volume = unlocking->volume;
+	const struct config *config = volume->config;
+	enum err err = ERR_OK;
+
+	if (volume->setup->options->is_read_only)
+		return;
+	if (slots_need_save(unlocking->slots))
+		err = slots_save(unlocking->slots, config->ciphertext, config->state);
+	if (err)
+		log_warning("%s: the two copies of the slot file differ: %s", config->name,
+			    err_text(err));
+	err = fsops_make_class_directories(volume->fsops);
+	if (err)
+		log_warning("%s: directories of the policy's classes: %s", config->name,
+			    err_text(err));
+}
+
+static void note_keys(struct unlocking *unlocking)
+{
+	struct volume *volume = unlocking->volume;
+
+	pthread_mutex_lock(&volume->mutex);
+	volume->evidence.slots_generation = unlocking->result->opened.generation;
+	volume->slot_count = slots_count(unlocking->slots);
+	volume->epoch = keyring_epoch(unlocking->keyring);
+	pthread_mutex_unlock(&volume->mutex);
+}
+
+static void note_open(struct unlocking *unlocking)
+{
+	const struct unlock_order *order = unlocking->order;
+	const struct slots_opened *opened = &unlocking->result->opened;
+	char by[VOLUME_WORD_MAX];
+
+	snprintf(by, sizeof(by), "slot %u (%.40s)", opened->slot, opened->name);
+	session_unlocked(unlocking->volume->session, unlocking->keyring);
+	unlocking->keyring = NULL;
+	volume_note_change(unlocking->volume, order->reason, by, caller_uid(order));
+	log_info("%s is unlocked by %s", unlocking->volume->config->name, by);
+}
+
+/* The state is UNLOCKING. */
+static enum err open_all(struct unlocking *unlocking)
+{
+	struct volume *volume = unlocking->volume;
+	struct store_lock_report ignored;
+	enum err err = open_keys(unlocking);
+
+	if (!err)
+		err = open_store(unlocking);
+	if (err)
+		return err;
+	volume_set_store_open(volume, true);
+	note_keys(unlocking);
+	err = record_unlock(unlocking);
+	if (err) {
+		volume_set_store_open(volume, false);
+		store_lock(volume->store, (uint32_t)volume->config->deadline_ms, &ignored);
+		return err;
+	}
+	mend(unlocking);
+	note_open(unlocking);
+	return ERR_OK;
+}
+
+static enum err begin(struct unlocking *unlocking)
+{
+	struct volume *volume = unlocking->volume;
+
+	if (volume->is_hung) {
+		MESSAGE(unlocking, "the disk did not answer when it was locked: phifsd must be "
+				   "started anew");
+		HINT(unlocking, "systemctl restart phifs@%s", volume->config->name);
+		return ERR_FROZEN;
+	}
+	if (session_begin_unlock(volume->session) == ERR_OK)
+		return ERR_OK;
+	MESSAGE(unlocking, "it is %s already",
+		session_state_name(session_state(volume->session)));
+	return ERR_BUSY;
+}
+
+enum err unlock_volume(struct volume *volume, const struct unlock_order *order,
+		       struct unlock_result *result)
+{
+	struct unlocking unlocking = {volume, order, result, NULL, NULL};
+	enum err err;
+
+	*result = (struct unlock_result){0};
+	pthread_mutex_lock(&volume->change);
+	err = begin(&unlocking);
+	if (!err) {
+		err = open_all(&unlocking);
+		if (err)
+			session_unlock_failed(volume->session);
+	}
+	slots_free(unlocking.slots);
+	keyring_free(unlocking.keyring);
+	pthread_mutex_unlock(&volume->change);
+	return err;
+}
+
+/* --- at the start ------------------------------------------------------------- */
+
+#define CREDENTIAL "credential:"
+
+/* Path of the key file; NULL if there is none.  The caller frees it. */
+static char *key_path(const struct config *config)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	char *path = NULL;
+
+	if (strncmp(config->unlock_with, CREDENTIAL, strlen(CREDENTIAL)) != 0)
+		return strdup(config->unlock_with);
+	if (!directory) {
+		log_error("%s: systemd gave no credentials", config->name);
+		log_hint("LoadCredentialEncrypted= in: systemctl edit phifs@%s", config->name);
+	} else if (asprintf(&path, "%s/%s", directory,
+			    config->unlock_with + strlen(CREDENTIAL)) < 0) {
+		path = NULL;
+	}
+	return path;
+}
+
+static enum err read_all(int fd, uint8_t *bytes, size_t room, size_t *len)
+{
+	ssize_t got;
+
+	*len = 0;
+	do {
+		got = read(fd, bytes + *len, room - *len);
+		if (got > 0)
+			*len += (size_t)got;
+	} while ((got > 0 && *len < room) || (got < 0 && errno == EINTR));
+	return got < 0 ? err_from_errno(errno) : ERR_OK;
+}
+
+static enum err read_key(const char *path, uint8_t *bytes, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	enum err err;
+
+	if (fd < 0)
+		return err_from_errno(errno);
+	err = read_all(fd, bytes, SLOTS_KEYFILE_MAX + 1, len);
+	close(fd);
+	if (!err && (*len < SLOTS_KEYFILE_MIN || *len > SLOTS_KEYFILE_MAX))
+		err = ERR_FORMAT;
+	return err;
+}
+
+static enum err unlock_with_key(struct volume *volume, const uint8_t *bytes, size_t len)
+{
+	const struct unlock_order order = {
+		.factor = {.kind = SLOT_KEYFILE, .bytes = bytes, .len = len}, .reason = "start"};
+	struct unlock_result *result = malloc(sizeof(*result));
+	enum err err = result ? unlock_volume(volume, &order, result) : ERR_NO_MEMORY;
+
+	if (err && result && result->message[0] != '\0')
+		log_error("%s: %s", volume->config->name, result->message);
+	if (err && result && result->hint[0] != '\0')
+		log_hint("%s", result->hint);
+	free(result);
+	return err;
+}
+
+void unlock_at_start(struct volume *volume)
+{
+	const struct config *config = volume->config;
+	uint8_t *bytes;
+	size_t len = 0;
+	char *path;
+	enum err err;
+
+	if (!config->unlock_with)
+		return;
+	path = key_path(config);
+	bytes = secmem_alloc(SLOTS_KEYFILE_MAX + 1);
+	err = path && bytes ? read_key(path, bytes, &len) : ERR_NOT_FOUND;
+	if (!err)
+		err = unlock_with_key(volume, bytes, len);
+	if (err) {
+		log_error("%s stays locked: unlock-with = %s: %s", config->name,
+			  config->unlock_with, err_text(err));
+		log_hint("phifsctl unlock %s", config->name);
+	}
+	secmem_free(bytes);
+	free(path);
+}

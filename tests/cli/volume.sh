@@ -221,6 +221,28 @@ has err "warns that there is none" "warning: there is no recovery key"
 cmp -s ehr.policy other/my.policy && grep -q "^policy = $scratch/other/my.policy$" other/two.conf
 ok $? "the policy is used where it is"
 
+# Not every file system has that attribute; where it has not, all is taken back.
+mkdir immutable
+at_exit='chattr -i "$scratch/immutable/mnt" 2>/dev/null'
+phifs-volume init --config immutable/x.conf --ciphertext immutable/ct --state immutable/st \
+	--mountpoint immutable/mnt $two --no-recovery-key --passphrase-file pass --immutable \
+	>"$out" 2>"$err"
+case $? in
+0)
+	! touch immutable/mnt/file 2>/dev/null
+	ok $? "nobody can put files into an immutable mount point"
+	chattr -i immutable/mnt
+	;;
+1)
+	has err "says that it cannot" "cannot be made immutable: "
+	[ -z "$(ls immutable)" ]
+	ok $? "and takes back what it made"
+	;;
+*)
+	ok 1 "init --immutable" || diagnose
+	;;
+esac
+
 # --- locate ----------------------------------------------------------------------------
 look="phifs-volume locate --config $scratch/ehr.conf --passphrase-file pass"
 expect 0 "locate a path" $look /

@@ -72,6 +72,32 @@ if [ -f "$srcdir/man/phifs-audit.1" ]; then
 	same "events of events.def and of phifs-audit(1)" "$a" "$b"
 fi
 
+# --- what phifs-volume check finds ------------------------------------------------
+
+# The integrity errors, without the two that say that nothing can be told.
+{ sed -n '/^\/\* Integrity:/,/^$/s/^ERR(\([A-Z_]*\),.*/\1/p' "$srcdir/src/base/errors.def" |
+	grep -vx -e VERSION -e UNPROVEN; echo UNREFERENCED; } | sort >"$a"
+sed -n 's/^\.It Sy \([A-Z_]*\)$/\1/p' "$srcdir/man/phifs-volume.1" | sort >"$b"
+same "kinds of damage of errors.def and of phifs-volume(1)" "$a" "$b"
+
+# --- commands that README.md asks people to paste ------------------------------------
+
+sed -n '/^```sh$/,/^```$/p' "$srcdir/README.md" | grep -E '^phifs[a-z-]* ' >"$scratch/lines"
+[ -s "$scratch/lines" ]
+ok $? "README.md has lines to paste"
+while read -r tool command rest; do
+	command -v "$tool" >/dev/null || continue
+	# phifsd has no commands.
+	[ "$tool" = phifsd ] || "$tool" --list-commands | grep -qx "$command"
+	ok $? "README.md: $tool $command is a command"
+	[ "$tool" != phifsd ] || command=
+	for option in $(printf '%s\n' "$rest" | grep -oE -e '--[a-z-]+'); do
+		# shellcheck disable=SC2086 # no command is no word
+		$tool $command --list-options | grep -qx -e "$option"
+		ok $? "README.md: $tool $command has $option"
+	done
+done <"$scratch/lines"
+
 # --- the control protocol ------------------------------------------------------------
 
 sed -n 's/^REQUEST([A-Z_]*, \([a-z_]*\), \([a-z_]*\), \([a-z_]*\), \([01]\))$/\1 \2 \3 \4/p' \

@@ -1,5 +1,6 @@
 /*
- * mount-store [--old-kernel] [--read-only] [--policy FILE] DIR MOUNTPOINT
+ * mount-store [--old-kernel] [--read-only] [--policy FILE] [--forward unix:SOCKET]
+ *             DIR MOUNTPOINT
  *
  * A volume mounted without phifsd: store, audit trail and requests, but no
  * configuration, slots or control socket, and keys that are no secret.  For
@@ -41,7 +42,7 @@ static const char open_policy[] = "[class all]\n"
 				  "allow = all on all\n";
 
 struct volume {
-	const char *dir, *mountpoint, *policy_path;
+	const char *dir, *mountpoint, *policy_path, *forward;
 	bool is_old_kernel, is_read_only;
 	char ciphertext[4096], state[4096], journal[4096], ring[4096], key[4096];
 	struct audit *audit;
@@ -119,6 +120,7 @@ static void open_audit(struct volume *v)
 	const struct audit_config config = {.volume = "test",
 					    .directory = v->journal,
 					    .ring_path = v->ring,
+					    .forward = v->forward,
 					    .segment_size = 64 << 20,
 					    .segment_age_ms = CONFIG_NEVER,
 					    .evidence = give_evidence,
@@ -330,7 +332,7 @@ static void stop(struct volume *v)
 	fsops_free(v->fsops);
 	store_close(v->store);
 	session_free(v->session);
-	audit_close(v->audit, 0);
+	audit_close(v->audit, v->forward == NULL ? 0 : DEADLINE_MS);
 }
 
 static void run(struct volume *v, const sigset_t *signals)
@@ -360,6 +362,8 @@ static bool read_arguments(struct volume *v, int argc, char **argv)
 			v->is_read_only = true;
 		else if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc)
 			v->policy_path = argv[++i];
+		else if (strcmp(argv[i], "--forward") == 0 && i + 1 < argc)
+			v->forward = argv[++i];
 		else
 			return false;
 	}
@@ -383,7 +387,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!read_arguments(&volume, argc, argv)) {
 		fprintf(stderr, "usage: mount-store [--old-kernel] [--read-only] [--policy FILE] "
-				"DIR MOUNTPOINT\n");
+				"[--forward unix:SOCKET] DIR MOUNTPOINT\n");
 		return 2;
 	}
 	/* Before any thread is made, so that only sigwait gets them. */

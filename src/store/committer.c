@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/apply.h"
+#include "store/break.h"
 #include "store/commit.h"
 #include "store/content.h"
 #include "store/flusher.h"
@@ -61,9 +62,12 @@ static enum err append_and_flush(struct store *store, struct txn *txn)
 	uint64_t ticket = hooks->flush_begin != NULL ? hooks->flush_begin(hooks->ctx) : 0;
 	enum err err = journal_append(store->journal, txn);
 
-	if (err == ERR_OK)
+	if (err == ERR_OK && STORE_BREAK(I6_ANCHOR_FIRST))
+		err = journal_write_anchor(store->journal);
+	/* I5: nobody is answered before this. */
+	if (err == ERR_OK && !STORE_BREAK(I5_NO_FLUSH))
 		err = journal_flush(store->journal);
-	if (hooks->flush_wait != NULL && err == ERR_OK)
+	if (hooks->flush_wait != NULL && err == ERR_OK && !STORE_BREAK(I5_NO_AUDIT))
 		err = hooks->flush_wait(hooks->ctx, ticket);
 	return err == ERR_OK ? journal_write_anchor(store->journal) : err;
 }
@@ -200,7 +204,8 @@ static int64_t due_at(struct committer *committer)
 	pthread_mutex_lock(&store->dirty_mutex);
 	at = store->dirty_count > 0 ? store->dirty_since_ns : INT64_MAX;
 	pthread_mutex_unlock(&store->dirty_mutex);
-	if (at == INT64_MAX)
+	/* I8 */
+	if (at == INT64_MAX || STORE_BREAK(I8_NO_TIMER))
 		return INT64_MAX;
 	if (committer->flushed_all_at_ns > at)
 		at = committer->flushed_all_at_ns;
@@ -221,7 +226,7 @@ static void run_commit(struct committer *committer)
 		committer->flushed_all_at_ns = clock_boot_ns();
 	pthread_mutex_unlock(&committer->mutex);
 	err = commit(committer, everything, &names_op);
-	if (everything && err == ERR_OK)
+	if (everything && err == ERR_OK && !STORE_BREAK(R1_NO_TIMER))
 		flusher_request_all(store);
 	if (checkpoint_wanted && err == ERR_OK) {
 		(void)journal_switch(store->journal);
@@ -308,6 +313,8 @@ static enum err want(struct store *store, struct waiter *waiter, struct node *no
 	waiter->want[waiter->count].node = node;
 	waiter->want[waiter->count++].op = op;
 	pthread_mutex_lock(&node->mutex);
+	if (node->content != NULL && node->content->flushing != NULL && STORE_BREAK(R2_OLD_CUT))
+		waiter->want[waiter->count - 1].op = op = node->content->flushing->op;
 	if (op > node->wanted_op)
 		node->wanted_op = op;
 	if (node->content != NULL) {
@@ -391,7 +398,8 @@ void committer_wait_memory(struct committer *committer, size_t bytes, store_done
 {
 	struct memory_waiter *waiter;
 
-	if (pages_bytes(&committer->store->pages) <= committer->store->dirty_max) {
+	if (pages_bytes(&committer->store->pages) <= committer->store->dirty_max ||
+	    STORE_BREAK(I8_NO_LIMIT)) {
 		if (atomic_load(&committer->store->pending_bytes) >= COMMIT_PENDING_MAX)
 			committer_poke(committer);
 		done(ctx, ERR_OK, bytes);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/break.h"
 #include "store/dir.h"
 #include "store/node.h"
 #include "store/part.h"
@@ -107,7 +108,7 @@ static enum err compare(const struct object_header *header, const struct node *n
 {
 	if (memcmp(&header->id, &node->id, sizeof(node->id)) != 0)
 		return ERR_TAMPERED;
-	if (header->attr.version < node->attr.version)
+	if (header->attr.version < node->attr.version && !STORE_BREAK(I17_VERSION))
 		return ERR_ROLLBACK;
 	if (header->attr.version > node->attr.version)
 		return ERR_LEDGER_OLD;
@@ -400,7 +401,8 @@ void content_trim(struct store *store, uint32_t keep)
 
 bool content_has_unflushed(const struct content *content)
 {
-	return content->streamed_op > content->synced_op;
+	/* I3 */
+	return content->streamed_op > content->synced_op && !STORE_BREAK(I3_NO_WAIT);
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -426,10 +428,13 @@ uint64_t content_hole_from(const struct content *content)
 
 uint64_t content_floor(const struct content *content)
 {
-	uint64_t floor = content_hole_from(content);
+	uint64_t floor = STORE_BREAK(R4_NO_SHRINK)    ? NO_SHRINK
+			 : STORE_BREAK(R4_CUT_SHRINK) ? shrink_blocks(content->shrink)
+						      : content_hole_from(content);
 
-	for (const struct part *part = content->parts_first; part != NULL;
-	     part = part->content_next)
+	/* I9 */
+	for (const struct part *part = content->parts_first;
+	     part != NULL && !STORE_BREAK(I9_NO_SHRINK) && !STORE_BREAK(I2_UNAPPLIED); part = part->content_next)
 		floor = smaller(floor, shrink_blocks(part->shrink));
 	return floor;
 }
@@ -505,7 +510,7 @@ static bool overlaps(const struct content *content, const struct range *range)
 {
 	for (const struct range *other = content->in_flight; other != NULL; other = other->next)
 		if (other->first < range->end && range->first < other->end)
-			return true;
+			return !STORE_BREAK(R5_NO_WAIT);
 	return false;
 }
 

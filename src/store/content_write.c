@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "crypto/nonce.h"
+#include "store/break.h"
 #include "store/content.h"
 #include "store/node.h"
 #include "store/scratch.h"
@@ -67,7 +68,7 @@ static enum err find_holes(struct batch *batch)
 		enum err err;
 
 		batch->was_hole[i] = true;
-		if (batch->first + i >= content->high_block)
+		if (batch->first + i >= content->high_block || STORE_BREAK(I1_IN_PLACE))
 			continue;
 		err = content_block(batch->store, content, batch->first + i, &state, &reloaded);
 		if (err != ERR_OK)
@@ -141,7 +142,9 @@ static enum err stream_run(struct batch *batch, uint32_t i, uint32_t n, int file
 		uint32_t from, len;
 
 		block_ad(batch->first + i + k, BLOCK_KIND_DATA, ad);
-		nonce_next(&batch->nonces, entry);
+		/* I19 */
+		if (!STORE_BREAK(I19_SAME_NONCE))
+			nonce_next(&batch->nonces, entry);
 		err = aead_seal(aead_thread(), batch->content->key, entry, ad, sizeof(ad),
 				source_of(batch, i + k, &from, &len), BLOCK_SIZE,
 				cipher + (size_t)k * BLOCK_SIZE, entry + AEAD_NONCE_LEN);
@@ -319,7 +322,10 @@ static enum err publish_size(struct batch *batch, uint64_t size)
 	enum err err = ERR_OK;
 
 	if (size < node->attr.size) {
-		err = overlay_drop_from(&content->live, layout_blocks(size));
+		/* I10: what lies behind the end is in no later transaction. */
+		err = STORE_BREAK(I10_KEEP_DATA)
+			      ? ERR_OK
+			      : overlay_drop_from(&content->live, layout_blocks(size));
 		if (err != ERR_OK)
 			return err;
 		if (size < content->shrink)

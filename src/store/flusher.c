@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "store/apply.h"
+#include "store/break.h"
 #include "store/committer.h"
 #include "store/content.h"
 #include "store/node.h"
@@ -28,7 +29,7 @@ struct flusher {
 /* R6: the directory entry of a new object, wherever the applier has it by now. */
 static enum err sync_name(struct store *store, struct content *content)
 {
-	while (!atomic_load(&content->name_durable)) {
+	while (!atomic_load(&content->name_durable) && !STORE_BREAK(R6_NO_DIRECTORY)) {
 		bool in_new = atomic_load(&content->in_new);
 		char path[OBJECT_PATH_LEN];
 		enum err err;
@@ -38,7 +39,7 @@ static enum err sync_name(struct store *store, struct content *content)
 		err = store->ciphertext->ops->sync_dir(store->ciphertext, path);
 		if (err != ERR_OK)
 			return err;
-		if (atomic_load(&content->in_new) == in_new)
+		if (atomic_load(&content->in_new) == in_new || STORE_BREAK(R6_ONCE))
 			atomic_store(&content->name_durable, true);
 	}
 	return ERR_OK;
@@ -49,7 +50,7 @@ static enum err sync_content(struct store *store, struct content *content)
 	int file;
 	enum err err = content_open_file(store, content, CONTENT_EXISTING, &file);
 
-	if (err == ERR_OK)
+	if (err == ERR_OK && !STORE_BREAK(R1_NO_FDATASYNC))
 		err = store->ciphertext->ops->fdatasync(store->ciphertext, file);
 	return err == ERR_OK ? sync_name(store, content) : err;
 }
@@ -71,6 +72,8 @@ static enum err flush(struct store *store, struct content *content)
 	if (err != ERR_OK || content->flushing == NULL)
 		return err;
 	err = sync_content(store, content);
+	if (STORE_BREAK(I11_LATE_BASE))
+		base = applier_seq(store->applier);
 	pthread_mutex_lock(&node->mutex);
 	if (err == ERR_OK) {
 		content->synced_op = streamed_op;

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/break.h"
 #include "store/commit.h"
 #include "store/content.h"
 #include "store/node.h"
@@ -50,18 +51,19 @@ static enum state_source choose(const struct node *node, bool has_room)
 	if (!node->is_dirty || node->is_gone || content == NULL)
 		return TAKE_NOTHING;
 	/* Never in a transaction, and nobody can reach it: release discards it. */
-	if (node->attr.nlink == 0 && node->opens == 0)
+	if (node->attr.nlink == 0 && (node->opens == 0 || STORE_BREAK(I23_EARLY)))
 		return node->is_new ? TAKE_NOTHING : TAKE_DELETE;
 	/* All of the namespace, always (I21); it never streams. */
 	if (!S_ISREG(node->attr.mode) || node->is_metadata)
-		return TAKE_LIVE;
+		return STORE_BREAK(I21_NAMES_LATER) ? TAKE_NOTHING : TAKE_LIVE;
 	if (wanted && !content_has_unflushed(content))
 		return TAKE_LIVE;
 	if ((wanted || node->is_new) && content->ready != NULL &&
 	    content->ready->op > node->appended_op)
 		return TAKE_CUT;
+	/* R8: a new name comes with its object. */
 	if (node->is_new)
-		return TAKE_EMPTY;
+		return STORE_BREAK(R8_NO_INODE) ? TAKE_NOTHING : TAKE_EMPTY;
 	/* Its links and attributes are namespace (I21); its content stays as it was. */
 	return node->named_op > node->appended_named_op ? TAKE_HEADER : TAKE_NOTHING;
 }
@@ -98,7 +100,8 @@ static enum err take_state(struct content *content, struct part *part, enum stat
 		break;
 	case TAKE_CUT:
 		part->op = content->ready->op;
-		part->attr.size = content->ready->size;
+		if (!STORE_BREAK(R1_LIVE_SIZE))
+			part->attr.size = content->ready->size;
 		part->attr.blocks = content->ready->blocks;
 		part->shrink = content->ready->shrink;
 		part->overlay = content->ready->overlay;

@@ -3,6 +3,7 @@
 
 #include "base/secmem.h"
 #include "crypto/hash.h"
+#include "store/break.h"
 #include "store/journal.h"
 
 struct journal_scan {
@@ -116,7 +117,8 @@ static enum err read_header(struct journal_scan *scan, struct journal_header *he
 	if (err != ERR_OK)
 		return err;
 	if (journal_header_decode(bytes, header) != ERR_OK || header->seq != scan->next_seq ||
-	    memcmp(header->session, scan->session, JOURNAL_SESSION_LEN) != 0 ||
+	    (memcmp(header->session, scan->session, JOURNAL_SESSION_LEN) != 0 &&
+	     !STORE_BREAK(I15_NO_SESSION)) ||
 	    memcmp(header->previous_mac, scan->mac, JOURNAL_MAC_LEN) != 0 ||
 	    scan->offset + journal_txn_len(header) > JOURNAL_HALF_LEN)
 		return ERR_NOT_FOUND;
@@ -160,7 +162,8 @@ enum err journal_scan_next(struct journal_scan *scan, struct journal_txn *txn)
 	enum err err = read_txn(scan, txn);
 
 	/* R7: where a half ends the chain goes on at offset 0 of the other one. */
-	if (err == ERR_NOT_FOUND && scan->has_found && !scan->has_switched) {
+	if (err == ERR_NOT_FOUND && scan->has_found && !scan->has_switched &&
+	    !STORE_BREAK(R7_ONE_HALF)) {
 		uint64_t offset = scan->offset;
 
 		scan->has_switched = true;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
+#include "store/break.h"
 #include "store/names.h"
 #include "store/node.h"
 
@@ -62,7 +63,8 @@ static enum err adopt(struct recovering *r, struct journal_txn *txn)
 			return ERR_NOT_FOUND;
 		r->result->adopted++;
 	} else if (txn->header.seq == r->anchor.seq &&
-		   memcmp(txn->mac, r->anchor.journal_mac, JOURNAL_MAC_LEN) != 0) {
+		   memcmp(txn->mac, r->anchor.journal_mac, JOURNAL_MAC_LEN) != 0 &&
+		   !STORE_BREAK(I14_NO_ANCHOR)) {
 		return ERR_ROLLBACK;
 	}
 	return err;
@@ -98,6 +100,8 @@ static enum err compare_with_anchor(const struct recovering *r)
 {
 	uint64_t last = r->position.start_seq - 1 + r->count;
 
+	if (STORE_BREAK(I14_NO_ANCHOR))
+		return ERR_OK;
 	if (r->anchor.seq > last)
 		return ERR_ROLLBACK;
 	if (r->anchor.seq == r->position.start_seq - 1 &&
@@ -248,7 +252,7 @@ static enum err settle_new_file(struct store *store, const char *name)
 static enum err empty_new(struct store *store)
 {
 	struct new_file *list = NULL;
-	enum err err = store->ciphertext->ops->list(store->ciphertext, "objects/new",
+	enum err err = STORE_BREAK(R8_KEEP_NEW) ? ERR_OK : store->ciphertext->ops->list(store->ciphertext, "objects/new",
 						    note_new_file, &list);
 
 	while (list != NULL) {
@@ -274,7 +278,8 @@ static enum err begin_session(struct recovering *r, struct journal_start *start)
 		memcpy(r->position.previous_mac, r->txns[r->count - 1].mac, JOURNAL_MAC_LEN);
 	}
 	r->position.half = 1 - r->last_half;
-	random_bytes(r->position.session, JOURNAL_SESSION_LEN);
+	if (!STORE_BREAK(I15_SAME_SESSION))
+		random_bytes(r->position.session, JOURNAL_SESSION_LEN);
 	start->seq = r->position.start_seq - 1;
 	start->half = r->position.half;
 	memcpy(start->mac, r->position.previous_mac, JOURNAL_MAC_LEN);
@@ -298,7 +303,7 @@ static enum err put_in_order(struct recovering *r)
 	if (err == ERR_OK)
 		err = empty_new(store);
 	/* I12: all of it durable before the ledger says so. */
-	if (err == ERR_OK)
+	if (err == ERR_OK && !STORE_BREAK(I12_NO_SYNC))
 		err = store->ciphertext->ops->sync_all(store->ciphertext);
 	return err;
 }
@@ -381,7 +386,7 @@ enum err delete_unlinked(struct store *store, struct store_recovery *recovery)
 			pthread_mutex_lock(&node->mutex);
 			is_open = node->opens > 0;
 			pthread_mutex_unlock(&node->mutex);
-			if (!is_open) {
+			if (!is_open && !STORE_BREAK(I23_KEEP)) {
 				names_bury(store, node);
 				recovery->deleted++;
 			}

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/attributes.h"
+#include "store/break.h"
 #include "store/content.h"
 #include "store/flusher.h"
 #include "store/names.h"
@@ -144,7 +145,7 @@ static enum err source_is_ready(struct renaming *r)
 	struct content *content = r->source_content;
 	enum err err = ERR_OK;
 
-	if (r->target == NULL || !S_ISREG(node->attr.mode))
+	if (r->target == NULL || !S_ISREG(node->attr.mode) || STORE_BREAK(R3_NOT_PARKED))
 		return ERR_OK;
 	pthread_mutex_lock(&node->mutex);
 	if (r->cut_op == 0)
@@ -155,7 +156,8 @@ static enum err source_is_ready(struct renaming *r)
 	if (content_has_unflushed(content) && node->appended_op < r->cut_op &&
 	    (content->ready == NULL || content->ready->op < r->cut_op))
 		err = ERR_AGAIN;
-	else if (r->cut_op > node->appended_op && r->cut_op > node->must_op)
+	else if (r->cut_op > node->appended_op && r->cut_op > node->must_op &&
+		 !STORE_BREAK(I22_NO_MUST))
 		node->must_op = r->cut_op; /* I22: the name's transaction brings it */
 out:
 	pthread_mutex_unlock(&node->mutex);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/break.h"
 #include "store/node.h"
 #include "store/recover.h"
 
@@ -44,7 +45,7 @@ static enum err read_last_inode(struct replaying *r)
 			continue;
 		last = &object->records[i].record.inode;
 		/* The highest base any record names: a flush does not become undone. */
-		if (last->base > r->base)
+		if (last->base > r->base && !STORE_BREAK(I11_IGNORE_BASE))
 			r->base = last->base;
 	}
 	if (last == NULL)
@@ -74,7 +75,7 @@ static enum err find_file(struct replaying *r)
 
 	object_path(&r->object->id, path);
 	err = backing->ops->open(backing, path, 0, &r->file);
-	if (err == ERR_NOT_FOUND) {
+	if (err == ERR_NOT_FOUND && !STORE_BREAK(R8_ONLY_SHARD)) {
 		object_path_new(&r->object->id, path);
 		err = backing->ops->open(backing, path, 0, &r->file);
 		r->was_in_new = err == ERR_OK;
@@ -346,7 +347,8 @@ static enum err redo(struct replaying *r, bool *damaged)
 	if (err != ERR_OK)
 		return err;
 	/* I13 */
-	if (memcmp(r->tree.root, r->header.attr.root, OBJECT_ROOT_LEN) != 0) {
+	if (memcmp(r->tree.root, r->header.attr.root, OBJECT_ROOT_LEN) != 0 &&
+	    !STORE_BREAK(I13_NO_ROOT)) {
 		*damaged = true;
 		return ERR_OK;
 	}
@@ -393,7 +395,7 @@ enum err replay(struct store *store, const struct replay_object *object, bool *d
 	*damaged = false;
 	/* R8: a deletion cancels all earlier records; nothing can follow it. */
 	if (object->records[object->count - 1].record.type == JOURNAL_DELETE)
-		return unlink_both(store, &object->id);
+		return STORE_BREAK(R8_KEEP_DELETED) ? ERR_OK : unlink_both(store, &object->id);
 	r.key = slab_get(store->keys);
 	if (r.key == NULL)
 		return ERR_NO_MEMORY;
@@ -425,6 +427,8 @@ static enum err open_page(const uint8_t *key, uint64_t block, const uint8_t *ent
 	block_ad(block, BLOCK_KIND_DATA, ad);
 	err = aead_open(aead_thread(), key, entry, ad, sizeof(ad), page, BLOCK_SIZE,
 			entry + AEAD_NONCE_LEN, plain);
+	if (STORE_BREAK(I14_BAD_TAG))
+		err = ERR_OK;
 	secmem_wipe(plain, sizeof(plain));
 	return err;
 }

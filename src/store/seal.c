@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "crypto/nonce.h"
+#include "store/break.h"
 #include "store/commit.h"
 #include "store/content.h"
 #include "store/node.h"
@@ -216,7 +217,8 @@ static void publish(struct sealing *sealing)
 	content->tree_blocks = part->attr.blocks;
 	content->is_inline = part->is_inline;
 	content->sealing_shrink = NO_SHRINK;
-	part->attr.version = ++node->attr.version;
+	/* I18 */
+	part->attr.version = node->attr.version += !STORE_BREAK(I18_SAME_VERSION);
 	memcpy(part->attr.root, content->tree.root, OBJECT_ROOT_LEN);
 	memcpy(node->attr.root, content->tree.root, OBJECT_ROOT_LEN);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "store/apply.h"
+#include "store/break.h"
 #include "store/committer.h"
 #include "store/content.h"
 #include "store/flusher.h"
@@ -37,7 +38,8 @@ void store_freeze(struct store *store, enum err why)
 {
 	enum err expected = ERR_OK;
 
-	if (!atomic_compare_exchange_strong(&store->frozen, &expected, why))
+	if (STORE_BREAK(I24_GO_ON) ||
+	    !atomic_compare_exchange_strong(&store->frozen, &expected, why))
 		return;
 	log_error("the volume is frozen, nothing is changed any more: %s", err_text(why));
 	if (store->hooks.frozen != NULL)

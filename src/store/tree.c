@@ -1,4 +1,5 @@
 #include "store/tree.h"
+#include "store/break.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +144,7 @@ static enum err writable(struct tree *tree, int level, uint64_t index, struct tr
 
 	if (page == NULL)
 		return ERR_AGAIN;
-	if (atomic_load(&page->refs) > 1) {
+	if (atomic_load(&page->refs) > 1 && !STORE_BREAK(I4_SHARED_PAGES)) {
 		struct tree_page *copy;
 
 		atomic_fetch_add(&page->refs, 1);

@@ -1,0 +1,6 @@
+#include "test_store_rules.h"
+
+void rules_recovery(rules_add *add)
+{
+	(void)add;
+}

@@ -2,6 +2,7 @@
 # phifs-key: slots are listed, added, removed and rotated; who may not is refused,
 # and so is a slot file that was edited or is old.
 . "${srcdir:-.}/tests/cli/lib.sh"
+. "${srcdir:-.}/tests/cli/terminal.sh"
 
 umask 077
 cd "$scratch" || exit 1
@@ -93,9 +94,41 @@ opens "it opens as a person types it" --passphrase-file typed
 expect 2 "a recovery key without a terminal" \
 	setsid -w phifs-key add $volume --recovery --passphrase-file pass
 
+# --- on a terminal -----------------------------------------------------------------
+keep
+start_terminal phifs-key add $volume --recovery
+type_at "Passphrase for ehr" "correct horse"
+for _ in 1 2 3; do
+	type_at "last five letters" "wrong"
+done
+ends 2 "a recovery key that was not written down"
+unchanged "not written down"
+start_terminal phifs-key add $volume --recovery --name 'in the safe'
+type_at "Passphrase for ehr" "correct horse"
+wait_for "last five"
+key=$(grep -oE '([a-z2-7]{5}-){7}[a-z2-7]{5}' screen)
+type_at "last five letters" "$(printf '%s' "$key" | tail -c 5)"
+ends 0 "a recovery key that was"
+printf '%s\n' "$key" >safe
+opens "it opens the volume" --passphrase-file safe
+start_terminal phifs-key add $volume --name nurse --unlock-keyfile boot.key
+type_at "Passphrase of a key-admin of ehr" "correct horse"
+type_at "New passphrase for slot nurse" "night shift"
+type_at "Again" "night shirt"
+ends 2 "a new passphrase typed in two ways"
+start_terminal phifs-key add $volume --name nurse --unlock-keyfile boot.key
+type_at "Passphrase of a key-admin of ehr" "correct horse"
+type_at "New passphrase for slot nurse" "night shift"
+type_at "Again" "night shift"
+ends 0 "a new passphrase"
+! grep -q -e horse -e shift screen
+ok $? "nothing typed is shown"
+echo 'night shift' >nurse
+opens "it opens the volume too" --passphrase-file nurse
+
 # --- rotate, remove ----------------------------------------------------------------
 expect 0 "rotate" phifs-key rotate $volume --passphrase-file pass
-has out "says the epoch" "^ehr has new keys (epoch 2)\. All 6 slots open it as before\.$"
+has out "says the epoch" "^ehr has new keys (epoch 2)\. All 8 slots open it as before\.$"
 opens "the key file still opens" --keyfile boot.key
 opens "the other passphrase still opens" --passphrase-file second
 cp st/slots old
@@ -114,7 +147,7 @@ expect 0 "an officer removes with somebody else's key" phifs-key remove $volume 
 	--passphrase-file second --admin-keyfile officer.key
 expect 0 "list after all that" phifs-key list $volume
 lacks out "has the removed ones no more" "^[13] "
-has out "counts the changes" "^generation 8, key epoch 4$"
+has out "counts the changes" "^generation 10, key epoch 4$"
 
 # --- edited, old, missing ------------------------------------------------------------
 # byte FILE OFFSET OCTAL

@@ -2,6 +2,7 @@
 # phifs-volume: init refuses, makes and takes back; locate both ways; check finds
 # each kind of damage by its own name.
 . "${srcdir:-.}/tests/cli/lib.sh"
+. "${srcdir:-.}/tests/cli/terminal.sh"
 
 umask 022
 cd "$scratch" || exit 1
@@ -133,35 +134,6 @@ ok $? "interrupted: leaves nothing behind" || ls -R | head -20 | sed 's/^/# /'
 rm fifo
 
 # --- on a terminal --------------------------------------------------------------------
-# A terminal of its own: what is typed goes into a pipe, what is shown is in `screen`.
-start_terminal() {
-	rm -f keys
-	mkfifo keys
-	: >screen
-	script -qefc "$*" screen <keys >/dev/null 2>&1 &
-	terminal=$!
-	exec 5>keys
-}
-# type_at QUESTION TEXT: waits for the question.
-type_at() {
-	tries=0
-	until tail -c +$((seen + 1)) screen | grep -q "$1" || [ $tries -ge 1000 ]; do
-		tries=$((tries + 1))
-		sleep 0.02
-	done
-	seen=$(stat -c %s screen)
-	printf '%s\n' "$2" >&5
-}
-# ends STATUS: of the command.
-ends() {
-	exec 5>&-
-	wait $terminal
-	status=$?
-	[ $status -eq "$1" ]
-	ok $? "$2: exit status $1" || { echo "# exit status $status"; sed 's/^/# /' screen; }
-}
-
-seen=0
 start_terminal $make $two
 for _ in 1 2 3; do
 	type_at "last five letters" "wrong"
@@ -170,16 +142,11 @@ ends 2 "the recovery key was not written down"
 [ ! -e ct ] && [ ! -e st ] && [ ! -e mnt ] && [ ! -e ehr.conf ]
 ok $? "nothing was made"
 
-seen=0
 start_terminal phifs-volume init --config "$scratch/ehr.conf" --ciphertext ct --mountpoint mnt \
 	--state st $two
 type_at "Passphrase for key slot 1" "secret sesame"
 type_at "Again" "secret sesame"
-tries=0
-until grep -q "last five" screen || [ $tries -ge 1000 ]; do
-	tries=$((tries + 1))
-	sleep 0.02
-done
+wait_for "last five"
 key=$(grep -oE '([a-z2-7]{5}-){7}[a-z2-7]{5}' screen)
 type_at "last five letters" "$(printf '%s' "$key" | tail -c 5)"
 ends 0 "made on a terminal"

@@ -13,13 +13,11 @@
 #include "store/store.h"
 #include "tools/cli/output.h"
 #include "tools/cli/prompt.h"
+#include "tools/cli/recovery.h"
 #include "tools/volume/made.h"
 #include "tools/volume/place.h"
 #include "tools/volume/plan.h"
 #include "tools/volume/tool.h"
-
-#define LAST_LETTERS 5 /* of the recovery key, typed to show that it was written down */
-#define TRIES        3
 
 struct init {
 	const struct call *call;
@@ -61,25 +59,6 @@ static enum err make_keys(struct init *init)
 	return err == ERR_OK ? ERR_OK : cli_fail(err, "cannot make the key slots: %s", err_text(err));
 }
 
-static enum err show_recovery_key(const struct init *init)
-{
-	const char *end = init->recovery_key + SLOTS_RECOVERY_LEN - LAST_LETTERS;
-	char text[256], line[64] = "";
-	enum err err;
-
-	snprintf(text, sizeof(text),
-		 "\nRecovery key, shown this once. Write it on paper:\n\n    %s\n\n",
-		 init->recovery_key);
-	err = prompt_show(text);
-	secmem_wipe(text, sizeof(text));
-	for (int i = 0; i < TRIES && err == ERR_OK && strcmp(line, end) != 0; i++)
-		err = prompt_line("Type the last five letters to show that you have it: ", line,
-				  sizeof(line));
-	if (err == ERR_OK && strcmp(line, end) != 0)
-		err = cli_fail(ERR_USAGE, "those are not the last five letters: nothing was made");
-	return err;
-}
-
 static enum err hand_out_recovery_key(struct init *init)
 {
 	char *text;
@@ -88,7 +67,7 @@ static enum err hand_out_recovery_key(struct init *init)
 	if (init->recovery_key == NULL)
 		return ERR_OK;
 	if (init->plan.recovery_file == NULL)
-		return show_recovery_key(init);
+		return recovery_show(init->recovery_key);
 	if ((text = secmem_alloc(SLOTS_RECOVERY_LEN + 1)) == NULL)
 		return cli_fail(ERR_NO_MEMORY, "out of memory");
 	memcpy(text, init->recovery_key, SLOTS_RECOVERY_LEN);

@@ -382,11 +382,32 @@ static unsigned int actions_of_set(struct guard *guard, uint32_t valid)
 	return actions;
 }
 
+/*
+ * Where truncate(2) and write(2) take the set-id bits of a file away the kernel
+ * sends the mode along: that is part of the write.
+ */
+static bool only_drops_set_id(struct guard *guard)
+{
+	const uint32_t set_id = S_ISUID | S_ISGID;
+	struct store_attr attr;
+	uint32_t now;
+
+	if ((guard->target.set & (STORE_SET_MODE | STORE_SET_UID | STORE_SET_GID)) != STORE_SET_MODE ||
+	    store_getattr(guard->fsops->store, guard->target.number, &attr) != ERR_OK)
+		return false;
+	now = attr.object.mode & 07777;
+	return S_ISREG(attr.object.mode) && (now & set_id) != 0 &&
+	       (guard->target.mode & set_id) != (now & set_id) &&
+	       (guard->target.mode & ~set_id) == (now & ~set_id) &&
+	       (guard->target.mode & set_id & ~now) == 0;
+}
+
 /* ftruncate(2) brings its handle: the right is the handle's. */
 static enum err plan_setattr(struct guard *guard, struct question *question)
 {
 	uint32_t valid = guard->target.set;
 	unsigned int actions = actions_of_set(guard, valid);
+	bool drops_set_id = only_drops_set_id(guard);
 	struct place_set set;
 	enum err err;
 
@@ -397,8 +418,10 @@ static enum err plan_setattr(struct guard *guard, struct question *question)
 		/* It may have put the handle's own in its place. */
 		scope_put(guard->scope);
 		guard->scope = scope_hold(question->scope);
-		if (!(valid & (STORE_SET_MODE | STORE_SET_UID | STORE_SET_GID)))
+		if (drops_set_id || !(valid & (STORE_SET_MODE | STORE_SET_UID | STORE_SET_GID)))
 			actions = 0;
+	} else if (drops_set_id) {
+		actions = BIT(ACTION_WRITE);
 	}
 	note_object(guard, guard->target.number);
 	err = guard_classes(guard, guard->scope, guard->target.number, &set);

@@ -69,7 +69,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t number, struct stat *st, int to_set,
 	read_set(st, to_set, &set);
 	guard = guard_begin(fsops, req, OP_SETATTR,
 			    &(struct guard_target){.number = number, .handle = fi ? fi->fh : 0,
-						   .set = set.valid});
+						   .set = set.valid, .mode = set.mode});
 	if (!guard)
 		return;
 	err = store_setattr(fsops->store, number, &set, &attr);

@@ -55,7 +55,7 @@ struct guard_target {
 	uint64_t new_dir;     /* RENAME, LINK */
 	const char *new_name;
 	int flags;            /* OPEN, CREATE: fi->flags (O_*); RENAME: STORE_RENAME_* */
-	uint32_t set;         /* SETATTR: STORE_SET_* */
+	uint32_t set, mode;   /* SETATTR: STORE_SET_*, the new mode's permission bits */
 	const char *xattr;    /* *XATTR: the attribute's name ("user.*" is write, others attr) */
 	uint64_t offset, length;
 	bool is_fill;         /* READ: fi->lock_owner == 0, the kernel fills its page cache */

@@ -126,8 +126,7 @@ void guard_release(struct fsops *fsops, fuse_req_t req, enum op op, uint64_t num
 	struct handle *handle = handle_find(fsops->handles, handle_number);
 	bool was_cached;
 
-	if (guard == NULL)
-		return;
+	/* Without memory for a guard it was answered already, and released all the same. */
 	if (handle != NULL) {
 		handle_record_close(fsops, handle);
 		was_cached = handle->is_cached;
@@ -137,8 +136,10 @@ void guard_release(struct fsops *fsops, fuse_req_t req, enum op op, uint64_t num
 		if (was_cached && fsops->config.filled != NULL)
 			fsops->config.filled(fsops->config.ctx, number, 0, 0);
 	}
-	reply_err(guard, ERR_OK);
-	guard_free(guard);
+	if (guard != NULL) {
+		reply_err(guard, ERR_OK);
+		guard_free(guard);
+	}
 }
 
 /* --- bodies --------------------------------------------------------------------------------- */

@@ -107,8 +107,9 @@ void guard_fill_event(struct guard *guard, struct audit_event *event)
 {
 	const struct policy_class *new_class = class_of(guard->scope, guard->new_class_index);
 
+	/* On a handle its person's, whatever uid the thread has that uses it. */
 	event->person = guard->use.person;
-	if (guard->caller != NULL)
+	if (event->person == NULL && guard->caller != NULL)
 		event->person = caller_person(guard->caller);
 	event->thread = guard->thread;
 	if (guard->use.handle != NULL && !guard->hides_handle)
@@ -200,10 +201,10 @@ static enum err count_summary(struct guard *guard, struct handle_count *count, u
 	return ERR_OK;
 }
 
-/* The opener's only: what another process does has records of its own. */
+/* The opener's only: another process, or a write-back, has records of its own. */
 static bool is_summary(const struct handle_use *use)
 {
-	return use->handle != NULL && use->caller == NULL &&
+	return use->handle != NULL && use->caller == NULL && use->person != NULL &&
 	       atomic_load_explicit(&use->handle->is_summary, memory_order_relaxed);
 }
 

@@ -14,9 +14,9 @@
 
 /* The same refusal again: of whom, of what, by which rule. */
 struct key {
-	uint64_t number;
+	uint64_t number;       /* 0: a name that does not exist, or may not be looked at */
+	uint64_t path_hash;    /* then: of its path */
 	uid_t uid;
-	pid_t pid;
 	int rule;
 	int err;
 	char action[16];
@@ -119,25 +119,33 @@ void refusals_each(struct refusals *refusals, uid_t uid, fsops_each_refusal *eac
 
 /* --- repeats ---------------------------------------------------------------------------- */
 
+/* FNV-1a: who finds two names that collide hides one path for a second. */
+static uint64_t hash_of(const void *data, size_t len)
+{
+	const uint8_t *bytes = data;
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3u;
+	return hash;
+}
+
 static void make_key(struct key *key, const struct audit_event *event)
 {
 	memset(key, 0, sizeof(*key)); /* It is compared as bytes. */
 	key->number = event->number;
+	if (event->number == 0 && event->path != NULL)
+		key->path_hash = hash_of(event->path, strlen(event->path));
 	key->uid = event->person == NULL ? (uid_t)-1 : event->person->uid;
-	key->pid = event->person == NULL ? 0 : event->person->pid;
 	key->rule = event->rule;
 	key->err = event->err;
 	copy(key->action, sizeof(key->action), event->action);
 }
 
-/* FNV-1a. */
 static size_t slot_of(const struct key *key)
 {
-	const uint8_t *bytes = (const uint8_t *)key;
-	uint64_t hash = 0xcbf29ce484222325u;
+	uint64_t hash = hash_of(key, sizeof(*key));
 
-	for (size_t i = 0; i < sizeof(*key); i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3u;
 	return (hash ^ hash >> 32) % REFUSALS_COUNTED;
 }
 

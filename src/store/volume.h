@@ -205,7 +205,7 @@ struct store {
 
 	pthread_mutex_t idle_mutex;
 	struct content *idle_first, *idle_last;
-	uint32_t idle_count;
+	_Atomic uint32_t idle_count; /* read without the lock: when to trim */
 
 	/* in-flight ranges and applies of any node end: few waiters, one condition */
 	pthread_mutex_t change_mutex;

@@ -231,6 +231,47 @@ START_TEST(test_truncating_open_is_write)
 }
 END_TEST
 
+static int set_attr(struct world *w, struct answer answer, struct guard_target target)
+{
+	struct guard *guard = begin(w, &answer, OP_SETATTR, target);
+	struct store_setattr set = {.valid = target.set, .mode = target.mode};
+	struct store_attr attr;
+	struct stat st = {0};
+
+	if (guard != NULL)
+		guard_end_attr(guard, store_setattr(w->store.store, target.number, &set, &attr),
+			       &st, 1);
+	return wait_answer(&answer);
+}
+
+/* truncate(2) of a set-id file by who may write: the kernel sends the new mode along. */
+START_TEST(test_dropping_set_id_is_part_of_a_write)
+{
+	struct world w;
+	struct guard_target target = {.set = STORE_SET_MODE | STORE_SET_SIZE};
+	static const char writer[] = "[class all]\npath = /\n[role one]\nmembers = uid:1001\n"
+				     "allow = create write on all\n"
+				     "[role two]\nmembers = uid:1004\nallow = attr on all\n";
+
+	world_new(&w, writer);
+	target.number = made_file(&w, NURSE, STORE_ROOT, "a");
+	target.mode = 0600;
+	ck_assert_int_eq(set_attr(&w, asker(NURSE), target), EACCES);
+	target.mode = 04755;
+	target.set = STORE_SET_MODE;
+	ck_assert_int_eq(set_attr(&w, asker(PSYCHIATRIST), target), -1);
+	target.set = STORE_SET_MODE | STORE_SET_SIZE;
+	target.mode = 0700;
+	ck_assert_int_eq(set_attr(&w, asker(NURSE), target), EACCES);
+	target.mode = 0755;
+	ck_assert_int_eq(set_attr(&w, asker(NURSE), target), -1);
+	/* And not back. */
+	target.mode = 04755;
+	ck_assert_int_eq(set_attr(&w, asker(NURSE), target), EACCES);
+	world_free(&w);
+}
+END_TEST
+
 /* --- the person of a handle --------------------------------------------------------------- */
 
 /* A pool thread of the same process with another uid: the opener's, and never refused. */
@@ -431,6 +472,31 @@ START_TEST(test_reload_ends_open_handles)
 	ck_assert_int_eq(world_write(&w, asker(NURSE), OP_WRITE, file, other, 0, 10), 10);
 	world_release(&w, file, handle);
 	world_release(&w, file, other);
+	world_free(&w);
+}
+END_TEST
+
+/* A file without a name has the class that it was opened in, if there still is one. */
+START_TEST(test_reload_and_a_file_without_a_name)
+{
+	struct world w;
+	uint64_t file, handle;
+	int error;
+	static const char renamed[] = "[class other]\npath = /\n[role one]\nmembers = uid:1001\n"
+				      "allow = edit on other\n";
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
+	ck_assert_int_eq(world_unlink(&w, NURSE, STORE_ROOT, "a"), 0);
+	fsops_set_policy(w.fsops, world_policy(policy_text));
+	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, false), 10);
+	ck_assert_int_eq(set_attr(&w, asker(NURSE), (struct guard_target){
+				  .number = file, .handle = handle, .set = STORE_SET_SIZE}),
+			 -1);
+	fsops_set_policy(w.fsops, world_policy(renamed));
+	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, false), -EACCES);
+	world_release(&w, file, handle);
 	world_free(&w);
 }
 END_TEST
@@ -768,6 +834,7 @@ END_TEST
 UNIT_MAIN("fsops guard", test_default_is_no, test_records_of_a_session,
 	  test_failed_change_has_two_records, test_refusal_is_recorded_and_parked,
 	  test_create_covers_its_handle, test_truncating_open_is_write,
+	  test_dropping_set_id_is_part_of_a_write, test_reload_and_a_file_without_a_name,
 	  test_server_thread_is_the_opener, test_another_process_is_itself,
 	  test_unseen_process_is_refused, test_directories_keep_their_class,
 	  test_file_moves_by_who_may_do_both, test_split_link_set_needs_both,

@@ -342,4 +342,31 @@ has err "cannot tell" "error: ehr was not locked properly$"
 has err "says what to do" "hint: start and unlock it once"
 expect 0 "recovered" $fill
 expect 0 "and whole" $verify
+
+# --- with a daemon: it is asked, and what it has open is not checked ------------------------
+mkdir run
+mkfifo leash
+fake-daemon run/ehr.sock 'open sesame' <leash >ready 2>&1 &
+exec 9>leash
+at_exit='exec 9>&-; wait'
+tries=0
+until grep -q ready ready || [ $tries -ge 1000 ]; do
+	tries=$((tries + 1))
+	sleep 0.02
+done
+printf 'open sesame\n' >sesame
+chmod 600 sesame
+expect 7 "check of a mounted volume" $verify
+has err "says that it is mounted" "error: ehr is mounted (locked): what is in use cannot be checked"
+has err "says what to do" "hint: stop it first: kill "
+expect 4 "locate in a locked volume" phifs-volume locate --config "$scratch/ehr.conf" /wards/3/a.dcm
+has err "says how to unlock it" "hint: unlock it with: phifsctl unlock --config"
+expect 0 "unlocked" phifsctl unlock --config "$scratch/ehr.conf" --passphrase-file sesame
+expect 0 "locate asks the daemon" phifs-volume locate --config "$scratch/ehr.conf" \
+	"$scratch/mnt/wards/3/a.dcm"
+has out "gets the ciphertext file" "^$scratch/ct/objects/44/07000000000000007f3a9c0011223344$"
+expect 0 "locate the other way round" phifs-volume locate --config "$scratch/ehr.conf" \
+	07000000000000007f3a9c0011223344
+has out "gets the path" "^/wards/3/a.dcm$"
+expect 1 "locate what the daemon does not find" phifs-volume locate --config "$scratch/ehr.conf" /x
 done_testing

@@ -56,7 +56,7 @@ static void print_report(const struct ctl *ctl, const struct wire_unlock_report 
 		       (long long)report->objects, (long long)report->deleted);
 	if (report->damaged > 0) {
 		log_warning("%lld files do not verify", (long long)report->damaged);
-		log_hint("which ones: phifs-volume check%s (on the locked volume)",
+		log_hint("which ones: phifs-volume check%s (its daemon stopped)",
 			 cli_volume_words(ctl->call));
 	}
 }

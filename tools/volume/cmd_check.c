@@ -65,16 +65,14 @@ static void take_status(void *ctx, const void *part)
 	memcpy(ctx, part, sizeof(struct wire_status));
 }
 
-/* A daemon may be there if it is locked; `since` tells whether that has changed. */
-static enum err look_at_daemon(const struct call *call, const struct config *config,
-			       int64_t *since)
+/* A daemon holds both directories, locked or not. */
+static enum err refuse_running(const struct call *call, const struct config *config)
 {
 	struct wire_request request = {.type = WIRE_STATUS};
 	struct wire_status status = {.state = ""};
 	struct client *client = NULL;
 	enum err err;
 
-	*since = 0;
 	/* Nothing that answers has the volume open. */
 	if (daemon_connect_quietly(config, &client) != ERR_OK)
 		return ERR_OK;
@@ -82,12 +80,12 @@ static enum err look_at_daemon(const struct call *call, const struct config *con
 	client_close(client);
 	if (err != ERR_OK)
 		return err;
-	*since = status.since;
-	if (strcmp(status.state, "locked") == 0)
-		return ERR_OK;
-	cli_fail(ERR_BUSY, "%s is %s: what is in use cannot be checked", config->name,
+	cli_fail(ERR_BUSY, "%s is mounted (%s): what is in use cannot be checked", config->name,
 		 status.state);
-	log_hint("lock it first: phifsctl lock%s", cli_volume_words(call));
+	if (strchr(cli_volume_words(call), '/') != NULL)
+		log_hint("stop it first: kill %lld", (long long)status.pid);
+	else
+		log_hint("stop it first: systemctl stop phifs@%s", config->name);
 	return ERR_BUSY;
 }
 
@@ -297,22 +295,16 @@ enum err cmd_check(const struct call *call)
 	struct check check = {0};
 	struct offline offline = {NULL};
 	struct config *config = NULL;
-	int64_t before = 0, after = 0;
 	enum err err = cli_load_config(call, &config);
 
 	if (err != ERR_OK)
 		return err;
-	err = look_at_daemon(call, config, &before);
+	err = refuse_running(call, config);
 	if (err == ERR_OK)
 		err = offline_open(call, config, &offline);
 	if (err != ERR_OK)
 		goto out;
 	err = run(&check, offline.store);
-	if (look_at_daemon(call, config, &after) != ERR_OK || after != before) {
-		err = cli_fail(ERR_BUSY, "%s was unlocked meanwhile: the result says nothing",
-			       config->name);
-		goto out;
-	}
 	if (err != ERR_OK && check.total == 0)
 		cli_fail(err, "%s: the check broke off: %s", config->name, err_text(err));
 	else if (cli_count(call, OPT_JSON) > 0)

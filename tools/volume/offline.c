@@ -88,6 +88,8 @@ static enum err fail_store(const struct call *call, const struct config *config,
 			 cli_volume_words(call));
 		return ERR_UNPROVEN;
 	}
+	if (err == ERR_BUSY)
+		return cli_fail(err, "%s is in use by another program", config->name);
 	if (err == ERR_UNPROVEN)
 		return cli_fail(err, "the anchor of %s is missing in %s: whether it is the newest "
 				"state cannot be proven", config->name, config->state);

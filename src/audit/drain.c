@@ -258,8 +258,12 @@ static bool find_work(struct audit *audit, struct work *work, int64_t *due)
 			      .seals = drain->seals_wanted,
 			      .kind = drain->seal_kind};
 	if (!audit->append.is_closed) {
-		work->has_rotation = is_rotation_due(audit, now);
-		work->has_seal = drain->seals_wanted > drain->seals_done ||
+		bool is_wanted = drain->seals_wanted > drain->seals_done;
+
+		/* A rotation seals too, but only a stop seal ends the run. */
+		work->has_rotation = is_rotation_due(audit, now) &&
+				     !(is_wanted && drain->seal_kind == SEAL_STOP);
+		work->has_seal = is_wanted ||
 				 now >= drain->seal_due_ns + (has_unsealed ? 0 : SEAL_IDLE_NS);
 	}
 	work->has_commit = drain->is_bookmark_new && now - drain->committed_at_ns >= BOOKMARK_NS;

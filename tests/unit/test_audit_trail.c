@@ -660,9 +660,24 @@ START_TEST(test_auditor_key_files_hostile)
 }
 END_TEST
 
+START_TEST(test_full_segment_at_stop)
+{
+	struct findings findings;
+
+	/* A rotation that is due at the stop must not take the stop seal's place. */
+	fixture_set_up(&f);
+	f.config.segment_size = 64 << 10;
+	for (unsigned int i = 0; i < 5; i++)
+		run_once(&f, 1000);
+	verify(&f, f.key, &findings);
+	ck_assert_uint_eq(findings.count, 0);
+	fixture_tear_down(&f);
+}
+END_TEST
+
 UNIT_MAIN("audit-trail", test_ring_wraps, test_ring_reserve, test_state_two_slots,
 	  test_state_erases, test_create_refuses, test_append_flush_close, test_refuses_bad_events,
 	  test_content_comes_back, test_reads_are_small, test_many_threads, test_flush_async,
 	  test_kill_loses_nothing, test_kill_at_random, test_ring_lost, test_ring_edited,
-	  test_disk_full, test_evidence_in_seals, test_keys_are_erased, test_auditor_keys,
-	  test_auditor_key_files_hostile)
+	  test_disk_full, test_full_segment_at_stop, test_evidence_in_seals,
+	  test_keys_are_erased, test_auditor_keys, test_auditor_key_files_hostile)

@@ -1,7 +1,9 @@
 /* Keys and journals that a call is about. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config/config.h"
@@ -77,9 +79,14 @@ enum err journal_explain(const struct call *call, const char *directory, enum er
 		log_hint("a volume's journal is made with it: phifs-volume init --help");
 		break;
 	case ERR_DENIED:
+		if (access(directory, R_OK | X_OK) != 0) {
+			cli_fail(err, "%s: %s", directory, strerror(errno));
+			log_hint("read it as root, or a copy of it: phifs-audit %s --journal DIR",
+				 call->command->name);
+			break;
+		}
 		cli_fail(err, "this key reads none of the segments in %s", directory);
-		log_hint("they are sealed to the auditors of phifs-audit verify%s; "
-			 "use the key of one of them",
+		log_hint("whose keys do is told by: phifs-audit verify%s",
 			 cli_volume_words(call));
 		break;
 	case ERR_TAMPERED:

@@ -1,18 +1,16 @@
 #include "daemon/unlock.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secmem.h"
 #include "daemon/record.h"
+#include "keys/keyfile.h"
 
 /* One try; everything below is undone in the opposite order if a step fails. */
 struct unlocking {
@@ -267,53 +265,6 @@ enum err unlock_volume(struct volume *volume, const struct unlock_order *order,
 
 /* --- at the start ------------------------------------------------------------- */
 
-#define CREDENTIAL "credential:"
-
-/* Path of the key file; NULL if there is none.  The caller frees it. */
-static char *key_path(const struct config *config)
-{
-	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-	char *path = NULL;
-
-	if (strncmp(config->unlock_with, CREDENTIAL, strlen(CREDENTIAL)) != 0)
-		return strdup(config->unlock_with);
-	if (!directory) {
-		log_error("%s: systemd gave no credentials", config->name);
-		log_hint("LoadCredentialEncrypted= in: systemctl edit phifs@%s", config->name);
-	} else if (asprintf(&path, "%s/%s", directory,
-			    config->unlock_with + strlen(CREDENTIAL)) < 0) {
-		path = NULL;
-	}
-	return path;
-}
-
-static enum err read_all(int fd, uint8_t *bytes, size_t room, size_t *len)
-{
-	ssize_t got;
-
-	*len = 0;
-	do {
-		got = read(fd, bytes + *len, room - *len);
-		if (got > 0)
-			*len += (size_t)got;
-	} while ((got > 0 && *len < room) || (got < 0 && errno == EINTR));
-	return got < 0 ? err_from_errno(errno) : ERR_OK;
-}
-
-static enum err read_key(const char *path, uint8_t *bytes, size_t *len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	enum err err;
-
-	if (fd < 0)
-		return err_from_errno(errno);
-	err = read_all(fd, bytes, SLOTS_KEYFILE_MAX + 1, len);
-	close(fd);
-	if (!err && (*len < SLOTS_KEYFILE_MIN || *len > SLOTS_KEYFILE_MAX))
-		err = ERR_FORMAT;
-	return err;
-}
-
 static enum err unlock_with_key(struct volume *volume, const uint8_t *bytes, size_t len)
 {
 	const struct unlock_order order = {
@@ -329,26 +280,32 @@ static enum err unlock_with_key(struct volume *volume, const uint8_t *bytes, siz
 	return err;
 }
 
+static void explain_start(const struct config *config, enum err err)
+{
+	log_error("%s stays locked: unlock-with = %s: %s", config->name, config->unlock_with,
+		  err_text(err));
+	if (err == ERR_DENIED)
+		log_hint("chmod 600 %s", config->unlock_with);
+	else if (err == ERR_NOT_FOUND && strncmp(config->unlock_with, KEYFILE_CREDENTIAL,
+						 strlen(KEYFILE_CREDENTIAL)) == 0)
+		log_hint("LoadCredentialEncrypted= in: systemctl edit phifs@%s", config->name);
+	else
+		log_hint("phifsctl unlock %s", config->name);
+}
+
 void unlock_at_start(struct volume *volume)
 {
 	const struct config *config = volume->config;
-	uint8_t *bytes;
+	uint8_t *bytes = NULL;
 	size_t len = 0;
-	char *path;
 	enum err err;
 
 	if (!config->unlock_with)
 		return;
-	path = key_path(config);
-	bytes = secmem_alloc(SLOTS_KEYFILE_MAX + 1);
-	err = path && bytes ? read_key(path, bytes, &len) : ERR_NOT_FOUND;
+	err = keyfile_load(config->unlock_with, &bytes, &len);
 	if (!err)
 		err = unlock_with_key(volume, bytes, len);
-	if (err) {
-		log_error("%s stays locked: unlock-with = %s: %s", config->name,
-			  config->unlock_with, err_text(err));
-		log_hint("phifsctl unlock %s", config->name);
-	}
+	if (err)
+		explain_start(config, err);
 	secmem_free(bytes);
-	free(path);
 }

@@ -197,13 +197,23 @@ static enum err open_parts(struct volume *volume)
 	return err ? err : record_mount(volume);
 }
 
+/* A collector that is not there is not waited for: the journal keeps what it lacks. */
+static void close_audit(struct volume *volume)
+{
+	struct audit_status status = {0};
+
+	if (volume->audit)
+		audit_status(volume->audit, &status);
+	audit_close(volume->audit, status.is_connected ? DELIVER_MS : 0);
+}
+
 static void close_parts(struct volume *volume)
 {
 	if (!volume->fsops)
 		policy_free(volume->policy);
 	callers_free(volume->callers);
 	store_close(volume->store);
-	audit_close(volume->audit, DELIVER_MS);
+	close_audit(volume);
 	session_free(volume->session);
 	pthread_cond_destroy(&volume->changed);
 	pthread_mutex_destroy(&volume->mutex);

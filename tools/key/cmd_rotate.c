@@ -20,7 +20,7 @@ enum err cmd_rotate(const struct call *call)
 	if (err == ERR_OK)
 		err = custody_save(&custody, "new keys for all slots");
 	if (err == ERR_OK)
-		printf("%s has new keys (epoch %u). All %zu slots open it as before.\n",
+		printf("%s has new keys (epoch %u). Every slot is kept: %zu.\n",
 		       custody.config->name, slots_epoch(custody.slots),
 		       slots_count(custody.slots));
 	keyring_free(renewed);

@@ -103,7 +103,7 @@ for _ in 1 2 3; do
 done
 ends 2 "a recovery key that was not written down"
 unchanged "not written down"
-start_terminal phifs-key add $volume --recovery --name 'in the safe'
+start_terminal phifs-key add $volume --recovery --name in-the-safe
 type_at "Passphrase for ehr" "correct horse"
 wait_for "last five"
 key=$(grep -oE '([a-z2-7]{5}-){7}[a-z2-7]{5}' screen)

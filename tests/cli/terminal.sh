@@ -2,6 +2,11 @@
 # Typing at a command: a test sources this behind lib.sh, and works in its scratch directory.
 #
 #	start_terminal COMMAND...; type_at QUESTION TEXT ...; ends STATUS NAME
+#
+# The command's words have no blanks.
+
+# A command that has ended already is a failed check, not the test's end.
+trap '' PIPE
 
 # A terminal of its own: what is typed goes into a pipe, what is shown is in `screen`.
 start_terminal() {
@@ -25,7 +30,7 @@ wait_for() {
 type_at() {
 	wait_for "$1"
 	seen=$(stat -c %s screen)
-	printf '%s\n' "$2" >&5
+	printf '%s\n' "$2" >&5 2>/dev/null
 }
 # ends STATUS: of the command.
 ends() {

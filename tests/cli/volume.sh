@@ -5,6 +5,7 @@
 . "${srcdir:-.}/tests/cli/terminal.sh"
 
 umask 022
+top=$(cd "$srcdir" && pwd)
 cd "$scratch" || exit 1
 printf 'correct horse\n' >pass
 printf 'battery staple\n' >wrong
@@ -171,7 +172,7 @@ grep -qE '^([a-z2-7]{5}-){7}[a-z2-7]{5}$' rk
 ok $? "the recovery key is one line"
 grep -q "^idle = 12h$" ehr.conf && grep -q "^run-directory = $scratch/run$" ehr.conf
 ok $? "options went into the configuration"
-cmp -s "$srcdir/examples/templates/service.policy" ehr.policy
+cmp -s "$top/examples/templates/service.policy" ehr.policy
 ok $? "the policy is the template's"
 expect 0 "the policy is accepted" phifs-policy check --config "$scratch/ehr.conf"
 refused 7 "init again" "exists already" $make $two --no-recovery-key

@@ -145,6 +145,9 @@ static void set_bookmarks(struct audit *audit, bool is_same_boot)
 	}
 	/* What a collector wrote in the last minute before a power cut may be gone. */
 	drain->delivered = is_same_boot ? state->delivered : state->settled;
+	/* Nothing is left to be sent; the key of that segment may be gone. */
+	if (drain->delivered.chain.seq == begin.chain.seq)
+		drain->delivered = begin;
 	drain->settled = drain->delivered;
 }
 

@@ -262,11 +262,16 @@ const uint8_t *state_key(const struct audit_state *state, uint32_t segment)
 enum err state_add_key(struct audit_state *state, uint32_t segment,
 		       const uint8_t key[AUDIT_KEY_LEN])
 {
-	if (state->key_count == STATE_KEYS_MAX)
+	uint32_t at = 0;
+
+	while (at < state->key_count && state->keys[at].segment != segment)
+		at++;
+	if (at == STATE_KEYS_MAX)
 		return ERR_FULL;
-	state->keys[state->key_count].segment = segment;
-	memcpy(state->keys[state->key_count].key, key, AUDIT_KEY_LEN);
-	state->key_count++;
+	if (at == state->key_count)
+		state->key_count++;
+	state->keys[at].segment = segment;
+	memcpy(state->keys[at].key, key, AUDIT_KEY_LEN);
 	return ERR_OK;
 }
 

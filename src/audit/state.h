@@ -74,7 +74,11 @@ void state_next_epoch(struct audit_state *state);
 
 /* The key of a segment, or NULL. */
 const uint8_t *state_key(const struct audit_state *state, uint32_t segment);
-/* ERR_FULL: STATE_KEYS_MAX segments are waiting for the collector. */
+/*
+ * ERR_FULL: STATE_KEYS_MAX segments are waiting for the collector.  Takes the
+ * place of a key of the same segment: of a run that was killed before that
+ * segment's header was written.
+ */
 enum err state_add_key(struct audit_state *state, uint32_t segment,
 		       const uint8_t key[AUDIT_KEY_LEN]) MUST_CHECK;
 /* Wipes the keys of all segments before `segment`. */

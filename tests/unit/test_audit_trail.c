@@ -591,6 +591,38 @@ START_TEST(test_keys_are_erased)
 }
 END_TEST
 
+static void append_some(struct audit *audit, void *ctx)
+{
+	(void)ctx;
+	append_reads(audit, 10);
+}
+
+START_TEST(test_killed_before_the_header)
+{
+	const uint8_t stale[AUDIT_KEY_LEN] = {7};
+	struct audit_state *state;
+	struct state_file *file;
+	struct findings findings;
+	int dir_fd;
+
+	/* The key of segment 2 is in the state, its header nowhere. */
+	set_up();
+	run_once(&f, 3);
+	dir_fd = open(f.journal, O_RDONLY | O_DIRECTORY);
+	ck_assert_ok(state_open(dir_fd, &file, &state));
+	ck_assert_ok(state_add_key(state, 2, stale));
+	ck_assert_ok(state_commit(file, state));
+	state_close(file, state);
+	close(dir_fd);
+	killed_run(&f, append_some, NULL);
+	run_once(&f, 3);
+	verify(&f, f.key, &findings);
+	ck_assert_int_eq(findings.worst, ERR_UNPROVEN);
+	ck_assert_uint_eq(findings.reads, 3 + 10 + 3);
+	tear_down();
+}
+END_TEST
+
 START_TEST(test_auditor_keys)
 {
 	char path[96], fingerprint[FINGERPRINT_LEN], text[FINGERPRINT_LEN];
@@ -680,4 +712,5 @@ UNIT_MAIN("audit-trail", test_ring_wraps, test_ring_reserve, test_state_two_slot
 	  test_content_comes_back, test_reads_are_small, test_many_threads, test_flush_async,
 	  test_kill_loses_nothing, test_kill_at_random, test_ring_lost, test_ring_edited,
 	  test_disk_full, test_full_segment_at_stop, test_evidence_in_seals,
-	  test_keys_are_erased, test_auditor_keys, test_auditor_key_files_hostile)
+	  test_keys_are_erased, test_killed_before_the_header, test_auditor_keys,
+	  test_auditor_key_files_hostile)

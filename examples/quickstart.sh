@@ -31,7 +31,7 @@ daemon='' reader='' steps=0
 
 # --- telling ---------------------------------------------------------------------------
 
-indent() { sed 's/^/       /' | cut -c 1-150; }
+indent() { fold -s -w 120 | sed 's/^/       /'; }
 
 # step TEXT COMMAND...: what the command prints is only shown if it fails.
 step() {
@@ -224,7 +224,14 @@ show_trail() {
 }
 
 show_to_auditor() {
-	phifs-audit show --key "$work/officer" --input "$trail" --event CREATE --event DENY | tail -n 4
+	phifs-audit show --key "$work/officer" --input "$trail" --event CREATE --event DENY |
+		tail -n 4 | sed 's/   */  /g'
+}
+
+show_lock() {
+	until_true 20 in_trail LOCKED || return 1
+	phifs-audit show --key "$work/officer" --input "$trail" --event LOCK --event LOCKED \
+		--event UNLOCK | sed 's/   */  /g'
 }
 
 # Opens a file and keeps it: for each line on its standard input it reads 4 KiB on,
@@ -300,6 +307,7 @@ step_shown "nor can any other" must_fail "Required key not available" \
 	as "$owner" cat "$mnt/patient-0042/src/base/err.h"
 step "the volume is unlocked again" unlock
 step "the same descriptor reads on where it was" reader_goes_on
+step_shown "an auditor sees the lock, who was refused by it, and the unlocking" show_lock
 step "phifsd locks, unmounts and ends" stop_daemon
 step_shown "every block, the ledger and the audit journal verify" verify_all
 echo "quickstart: $steps steps, all as expected"

@@ -55,7 +55,8 @@ static enum state_source choose(const struct node *node, bool has_room)
 		return node->is_new ? TAKE_NOTHING : TAKE_DELETE;
 	/* All of the namespace, always (I21); it never streams. */
 	if (!S_ISREG(node->attr.mode) || node->is_metadata)
-		return STORE_BREAK(I21_NAMES_LATER) ? TAKE_NOTHING : TAKE_LIVE;
+		return STORE_BREAK(I21_NAMES_LATER) && node->number != STORE_ROOT ? TAKE_NOTHING
+										   : TAKE_LIVE;
 	if (wanted && !content_has_unflushed(content))
 		return TAKE_LIVE;
 	if ((wanted || node->is_new) && content->ready != NULL &&
@@ -65,7 +66,9 @@ static enum state_source choose(const struct node *node, bool has_room)
 	if (node->is_new)
 		return STORE_BREAK(R8_NO_INODE) ? TAKE_NOTHING : TAKE_EMPTY;
 	/* Its links and attributes are namespace (I21); its content stays as it was. */
-	return node->named_op > node->appended_named_op ? TAKE_HEADER : TAKE_NOTHING;
+	return node->named_op > node->appended_named_op && !STORE_BREAK(I21_NO_HEADER)
+		       ? TAKE_HEADER
+		       : TAKE_NOTHING;
 }
 
 /* All shrinks the tree does not have yet go with a live part. */

@@ -80,7 +80,7 @@ static enum err find_file(struct replaying *r)
 		err = backing->ops->open(backing, path, 0, &r->file);
 		r->was_in_new = err == ERR_OK;
 	}
-	if (err == ERR_NOT_FOUND && has_create(r->object)) {
+	if (err == ERR_NOT_FOUND && has_create(r->object) && !STORE_BREAK(R8_NO_REBUILD)) {
 		object_path(&r->object->id, path);
 		err = backing->ops->open(backing, path, BACKING_CREATE, &r->file);
 	}

@@ -280,9 +280,14 @@ START_TEST(r1_the_timer_starts_the_flusher)
 	x = scene_create(&scene, "x");
 	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
 	watch_wait(scene.disk, since, WATCH_FDATASYNC, "objects/");
-	for (int i = 0; scene.store->dirty_count > 0 && i < 50000; i++)
-		usleep(100);
-	scene_cut(&scene, 0, &after);
+	for (int i = 0; i < 200; i++) {
+		scene_cut(&scene, 0, &after);
+		x = scene_find(&after, "x");
+		if (x != 0 && scene_size(&after, x) > 0)
+			break;
+		scene_free(&after);
+		usleep(10000);
+	}
 	scene_expect(&after, scene_find(&after, "x"), letters('a', 512 * KIB), 512 * KIB);
 	scene_free(&after);
 	scene_free(&scene);

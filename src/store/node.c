@@ -94,6 +94,16 @@ static enum err load(struct store *store, uint64_t number, struct node **out)
 	return ERR_OK;
 }
 
+static enum err report_unknown(struct store *store, uint64_t number)
+{
+	atomic_fetch_add(&store->damaged, 1);
+	log_warning("object %llu: %s; only this file is affected", (unsigned long long)number,
+		    err_text(ERR_UNKNOWN));
+	if (store->hooks.integrity != NULL)
+		store->hooks.integrity(store->hooks.ctx, number, ERR_UNKNOWN, 0);
+	return ERR_UNKNOWN;
+}
+
 enum err node_get(struct store *store, uint64_t number, const struct object_id *id,
 		  struct node **out)
 {
@@ -104,6 +114,9 @@ enum err node_get(struct store *store, uint64_t number, const struct object_id *
 		if (!atomic_load(&store->unlocked))
 			return ERR_LOCKED;
 		err = load(store, number, &node);
+		/* I17: what a directory names has a row. */
+		if (err == ERR_STALE && id != NULL)
+			err = report_unknown(store, number);
 		if (err != ERR_OK)
 			return err;
 	}

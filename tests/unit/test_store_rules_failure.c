@@ -1,6 +1,205 @@
+/* I24: what a failing or full disk does.  Nothing acknowledged is lost, nothing is retried. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "store/volume.h"
 #include "test_store_rules.h"
 
-void rules_failure(rules_add *add)
+/* "x" is durable with 'a', then overwritten with 'b' in memory. */
+static uint64_t make_overwritten(struct scene *scene)
 {
-	(void)add;
+	uint64_t x;
+
+	scene_new(scene);
+	x = scene_create(scene, "x");
+	scene_write(scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
+	scene_checkpoint(scene);
+	scene_write(scene, x, 0, letters('b', 20 * KIB), 20 * KIB);
+	return x;
 }
+
+static void expect_frozen(struct scene *scene, uint64_t x)
+{
+	struct store_status status;
+	struct store_attr attr;
+	struct answer answer;
+	uint64_t since = watch_now();
+
+	for (int i = 0; i < 50000 && atomic_load(&scene->store->frozen) == ERR_OK; i++)
+		usleep(100);
+	store_status(scene->store, &status);
+	ck_assert(status.is_frozen);
+	scene_write_begin(scene, x, 0, "c", 1, false, &answer);
+	ck_assert_int_eq(answer_wait(&answer), ERR_FROZEN);
+	ck_assert_int_eq(store_create_node(scene->store, STORE_ROOT, "new", 0100644, 0, 0, 0, &attr),
+			 ERR_FROZEN);
+	scene_fsync_begin(scene, x, &answer);
+	ck_assert_int_eq(answer_wait(&answer), ERR_FROZEN);
+	/* Everything is kept for whoever reads, and nothing is tried again. */
+	scene_expect(scene, x, letters('b', 20 * KIB), 20 * KIB);
+	ck_assert_uint_eq(watch_count(scene->disk, since, WATCH_FDATASYNC, "journal"), 0);
+}
+
+static void expect_after_cut(struct scene *scene, char letter)
+{
+	struct scene after;
+
+	scene_cut(scene, 0, &after);
+	ck_assert_uint_eq(after.recovery.damaged, 0);
+	scene_expect(&after, scene_find(&after, "x"), letters(letter, 20 * KIB), 20 * KIB);
+	scene_free(&after);
+}
+
+START_TEST(i24_a_failed_journal_write_freezes)
+{
+	struct scene scene;
+	struct answer answer;
+	uint64_t x = make_overwritten(&scene);
+
+	watch_fail(scene.disk, WATCH_PWRITE, "journal", ERR_IO);
+	scene_fsync_begin(&scene, x, &answer);
+	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
+	expect_frozen(&scene, x);
+	expect_after_cut(&scene, 'a');
+}
+END_TEST
+
+START_TEST(i24_a_failed_journal_flush_freezes)
+{
+	struct scene scene;
+	struct answer answer;
+	uint64_t x = make_overwritten(&scene);
+
+	watch_fail(scene.disk, WATCH_FDATASYNC, "journal", ERR_IO);
+	scene_fsync_begin(&scene, x, &answer);
+	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
+	expect_frozen(&scene, x);
+	expect_after_cut(&scene, 'a');
+}
+END_TEST
+
+START_TEST(i24_a_failed_anchor_freezes)
+{
+	struct scene scene;
+	struct answer answer;
+	uint64_t x = make_overwritten(&scene);
+
+	watch_fail(scene.state, WATCH_PWRITE, "anchor", ERR_IO);
+	scene_fsync_begin(&scene, x, &answer);
+	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
+	expect_frozen(&scene, x);
+	expect_after_cut(&scene, 'b');
+}
+END_TEST
+
+START_TEST(i24_a_failed_apply_freezes_and_loses_nothing)
+{
+	struct scene scene;
+	uint64_t x = make_overwritten(&scene);
+
+	watch_fail(scene.disk, WATCH_PWRITE, "objects/", ERR_IO);
+	scene_fsync(&scene, x);
+	expect_frozen(&scene, x);
+	expect_after_cut(&scene, 'b');
+}
+END_TEST
+
+START_TEST(i24_a_failed_data_flush_freezes)
+{
+	struct scene scene;
+	struct answer answer;
+	uint64_t x = make_overwritten(&scene), y;
+
+	y = scene_create(&scene, "y");
+	scene_write(&scene, y, 0, letters('c', 512 * KIB), 512 * KIB);
+	watch_fail(scene.disk, WATCH_FDATASYNC, "objects/", ERR_IO);
+	scene_fsync_begin(&scene, y, &answer);
+	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
+	expect_frozen(&scene, x);
+}
+END_TEST
+
+START_TEST(i24_a_failed_write_of_fresh_data_is_the_writers)
+{
+	struct scene scene;
+	struct answer answer;
+	uint64_t x;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	watch_fail(scene.disk, WATCH_PWRITE, "objects/", ERR_IO);
+	scene_write_begin(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB, false, &answer);
+	ck_assert_int_eq(answer_wait(&answer), ERR_IO);
+	ck_assert_uint_eq(scene_size(&scene, x), 0);
+	/* Nothing durable is concerned: the volume goes on. */
+	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
+	scene_fsync(&scene, x);
+	scene_expect(&scene, x, letters('a', 512 * KIB), 512 * KIB);
+	scene_free(&scene);
+}
+END_TEST
+
+START_TEST(i24_a_full_disk_refuses_writers_and_can_be_emptied)
+{
+	struct store_statfs before;
+	struct scene scene, after;
+	struct answer answer = {.err = ERR_OK};
+	struct store_attr attr;
+	uint64_t x, y;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	y = scene_create(&scene, "y");
+	scene_write(&scene, x, 0, letters('a', MIB), MIB);
+	scene_write(&scene, y, 0, letters('b', MIB), MIB);
+	scene_checkpoint(&scene);
+	ck_assert_ok(store_statfs(scene.store, &before));
+	backing_sim_set_space(scene.world.ciphertext,
+			      (before.blocks - before.blocks_free) * BLOCK_SIZE + 65 * MIB, 100000);
+	/* What it knows of the disk may be a tenth of a second old. */
+	for (unsigned int i = 0; i < 2000 && answer.err == ERR_OK; i++) {
+		scene_write_begin(&scene, x, MIB + (uint64_t)i * 64 * KIB, letters('a', 64 * KIB),
+				  64 * KIB, false, &answer);
+		ck_assert(answer_wait(&answer) == ERR_OK || answer.err == ERR_FULL);
+		usleep(500);
+	}
+	ck_assert_int_eq(answer.err, ERR_FULL);
+	for (unsigned int i = 0; i < 200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "file%u", i);
+		if (store_create_node(scene.store, STORE_ROOT, name, 0100644, 0, 0, 0, &attr) ==
+		    ERR_FULL)
+			break;
+		ck_assert_uint_lt(i, 199);
+		usleep(1000);
+	}
+	scene_sync(&scene);
+	ck_assert_int_eq(atomic_load(&scene.store->frozen), ERR_OK);
+	scene_expect(&scene, y, letters('b', MIB), MIB);
+	/* Removing and cutting need no room. */
+	store_release_node(scene.store, y);
+	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "y"));
+	scene_truncate(&scene, x, 4);
+	scene_checkpoint(&scene);
+	scene_cut(&scene, 0, &after);
+	scene_expect(&after, scene_find(&after, "x"), "aaaa", 4);
+	ck_assert_uint_eq(scene_find(&after, "y"), 0);
+	scene_free(&after);
+	backing_sim_set_space(scene.world.ciphertext, 1ull << 40, 100000);
+	for (unsigned int i = 0; i < 2000; i++) {
+		scene_write_begin(&scene, x, 0, letters('c', 64 * KIB), 64 * KIB, false, &answer);
+		if (answer_wait(&answer) == ERR_OK)
+			break;
+		usleep(1000);
+	}
+	scene_fsync(&scene, x);
+	scene_expect(&scene, x, letters('c', 64 * KIB), 64 * KIB);
+	scene_free(&scene);
+}
+END_TEST
+
+RULES(failure, i24_a_failed_journal_write_freezes, i24_a_failed_journal_flush_freezes,
+      i24_a_failed_anchor_freezes, i24_a_failed_apply_freezes_and_loses_nothing,
+      i24_a_failed_data_flush_freezes, i24_a_failed_write_of_fresh_data_is_the_writers,
+      i24_a_full_disk_refuses_writers_and_can_be_emptied)

@@ -431,6 +431,7 @@ static bool anything_dirty(struct store *store)
 bool committer_drain(struct committer *committer, int64_t deadline_ns)
 {
 	struct store *store = committer->store;
+	bool is_idle;
 
 	while (anything_dirty(store)) {
 		if (atomic_load(&store->frozen) != ERR_OK || clock_boot_ns() >= deadline_ns)
@@ -448,8 +449,9 @@ bool committer_drain(struct committer *committer, int64_t deadline_ns)
 	pthread_mutex_lock(&committer->mutex);
 	while (committer->is_busy && clock_boot_ns() < deadline_ns)
 		clock_cond_wait(&committer->idle, &committer->mutex, deadline_ns);
+	is_idle = !committer->is_busy;
 	pthread_mutex_unlock(&committer->mutex);
-	return !committer->is_busy;
+	return is_idle;
 }
 
 enum err committer_start(struct store *store, struct committer **out)

@@ -1,8 +1,8 @@
 #include "fsops/caller.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,12 +62,13 @@ static bool has_thread(pid_t tgid, pid_t tid)
 
 static bool process_is_alive(const struct process *process)
 {
+	struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
 	uint32_t terminal;
 	uint64_t start;
 
+	/* Readable once its last thread is gone. */
 	if (process->pidfd >= 0)
-		return syscall(SYS_pidfd_send_signal, process->pidfd, 0, NULL, 0) == 0 ||
-		       errno == EPERM;
+		return poll(&ended, 1, 0) == 0;
 	return proc_start(process->tgid, &start, &terminal) == ERR_OK && start == process->start;
 }
 
@@ -121,8 +122,13 @@ bool caller_is_alive(const struct caller *caller)
 
 bool caller_has_thread(const struct caller *caller, pid_t tid)
 {
-	/* In this order: a process that lives now was the same at the first question. */
-	return tid > 0 && has_thread(caller->process->tgid, tid) && caller_is_alive(caller);
+	pid_t tgid = caller->process->tgid;
+
+	/*
+	 * In this order: a process that lives now was the same at the first question.
+	 * Its first thread has its number, which is nobody else's until it ends.
+	 */
+	return tid > 0 && (tid == tgid || has_thread(tgid, tid)) && caller_is_alive(caller);
 }
 
 bool caller_same_process(const struct caller *a, const struct caller *b)

@@ -2,8 +2,9 @@
  * Who a caller is: the process behind a thread id, and the person it acts for.
  *
  * A process is a thread group with its start time, held by a pidfd: as long as
- * the pidfd is alive its number cannot mean another process.  That a thread
- * belongs to it is asked with tgkill(2), signal 0: two system calls, no /proc.
+ * the pidfd is alive its number cannot mean another process.  That another
+ * thread than the first belongs to it is asked with tgkill(2), signal 0: one or
+ * two system calls, no /proc.
  *
  * A caller is a process together with the fsuid of its request, as read at
  * one moment: login uid, audit session, groups, executable, terminal or remote

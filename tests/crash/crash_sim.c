@@ -7,9 +7,10 @@
  * with a second cut inside the recovery, compared with the model, used for a
  * little more work and cut again.
  *
- *     crash-sim [--seconds N] [--states N] [--seed S] [--verbose]
+ *     crash-sim [--seconds N] [--states N] [--seed S] [--first] [--verbose]
  *
- * A violation prints the seed that reproduces it.  Thread timing is real, so a
+ * --first ends with the first violation.  A violation prints the seed that
+ * reproduces it.  Thread timing is real, so a
  * seed may need several runs.
  */
 #include <getopt.h>
@@ -554,8 +555,9 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"seconds", required_argument, NULL, 't'}, {"states", required_argument, NULL, 'n'},
-		{"seed", required_argument, NULL, 's'},	   {"verbose", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0}};
+		{"seed", required_argument, NULL, 's'},	   {"first", no_argument, NULL, 'f'},
+		{"verbose", no_argument, NULL, 'v'},	   {NULL, 0, NULL, 0}};
+	bool first_ends = false;
 	uint64_t seed = 1, states_max = UINT64_MAX;
 	int64_t seconds = 10, told = 0, start;
 	int option;
@@ -567,6 +569,8 @@ int main(int argc, char **argv)
 			states_max = strtoull(optarg, NULL, 10);
 		else if (option == 's')
 			seed = strtoull(optarg, NULL, 10);
+		else if (option == 'f')
+			first_ends = true;
 		else if (option == 'v')
 			is_verbose = true;
 		else
@@ -578,6 +582,8 @@ int main(int argc, char **argv)
 	start = clock_boot_ns();
 	for (; states < states_max && clock_boot_ns() - start < seconds * NS_PER_SECOND; seed++) {
 		explore(seed);
+		if (first_ends && violations > 0)
+			break;
 		if ((clock_boot_ns() - start) / (10 * NS_PER_SECOND) > told) {
 			told = (clock_boot_ns() - start) / (10 * NS_PER_SECOND);
 			fprintf(stderr, "%" PRIu64 " states, seed %" PRIu64 "\n", states, seed);

@@ -39,7 +39,7 @@ broken() {
 same_switches() {
 	grep -oh 'STORE_BREAK([A-Z0-9_]*)' "$srcdir"/src/store/*.c |
 		sed 's/.*(\(.*\))/\1/' | sort -u >"$log.src"
-	broken 1 | sort -u | diff "$log.src" - >"$log"
+	broken 1 | sort -u | diff "$log.src" - >"$log" && [ -s "$log.src" ]
 	status=$?
 	rm -f "$log.src"
 	return $status

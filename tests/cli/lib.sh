@@ -8,6 +8,8 @@
 
 # Programs lie in the build directory, data in the source directory.
 : "${srcdir:=.}" "${builddir:=.}"
+# Absolute: tests change to their scratch directory.
+srcdir=$(cd "$srcdir" && pwd) builddir=$(cd "$builddir" && pwd)
 PATH=$builddir/tools/ctl:$builddir/tools/volume:$builddir/tools/key:$builddir/tools/policy:$PATH
 PATH=$builddir/tools/audit:$builddir/src/daemon:$PATH
 export PATH

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds in a directory of its own and runs them
-# all: `make check`, the same under ASan and UBSan, and `make distcheck`.
+# all: `make check`, the same under ASan and UBSan, `make distcheck`, the quickstart.
 # Ends with "N passed, N failed, N skipped"; exit code 0 only if none failed.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -72,6 +72,7 @@ stage autoreconf sh -c "cd '$work/source' && autoreconf -fi"
 stage plain build_in plain --enable-werror
 stage sanitizers build_in sanitizers --enable-werror --enable-sanitizers
 stage distcheck distribution
+stage quickstart sh "$work/source/examples/quickstart.sh"
 [ "$broken" -eq 0 ] || [ "$failed" -gt 0 ] || failed=$broken
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -219,6 +219,27 @@ static void check_trusted_xattrs(void)
 	try_xattrs("trusted.one", "trusted.two");
 }
 
+static void list_as_other(void)
+{
+	char names[256], value[16];
+	ssize_t len = listxattr("f", names, sizeof(names));
+
+	MUST(len > 0 && is_listed(names, len, "user.seen"));
+	MUST(!is_listed(names, len, "trusted.hidden"));
+	MUST(listxattr("f", NULL, 0) == len);
+	MUST_FAIL(getxattr("f", "trusted.hidden", value, sizeof(value)), ENODATA);
+	MUST_FAIL(setxattr("f", "trusted.hidden", "x", 1, 0), EPERM);
+}
+
+static void check_hidden_xattrs(void)
+{
+	close(make_file("f", "x", 1));
+	if (setxattr("f", "trusted.hidden", "x", 1, 0) != 0 && errno == EOPNOTSUPP)
+		check_skip("not supported here");
+	MUST(setxattr("f", "user.seen", "x", 1, 0) == 0);
+	as_user(1001, 1001, list_as_other);
+}
+
 static void check_xattr_limits(void)
 {
 	static char value[70000], back[70000], name[300] = "user.";
@@ -249,6 +270,7 @@ const struct check attribute_checks[] = {
 	{"times follow changes", check_times},
 	{"user attributes", check_user_xattrs},
 	{"trusted attributes", check_trusted_xattrs},
+	{"trusted attributes are root's alone", check_hidden_xattrs},
 	{"limits of attributes", check_xattr_limits},
 	{NULL, NULL},
 };

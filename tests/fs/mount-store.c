@@ -1,6 +1,5 @@
 /*
- * mount-store [--old-kernel] [--read-only] [--policy FILE] [--forward unix:SOCKET]
- *             DIR MOUNTPOINT
+ * mount-store [--old-kernel] [--read-only] [--policy FILE] DIR MOUNTPOINT
  *
  * A volume mounted without phifsd: store, audit trail and requests, but no
  * configuration, slots or control socket, and keys that are no secret.  For
@@ -42,7 +41,7 @@ static const char open_policy[] = "[class all]\n"
 				  "allow = all on all\n";
 
 struct volume {
-	const char *dir, *mountpoint, *policy_path, *forward;
+	const char *dir, *mountpoint, *policy_path;
 	bool is_old_kernel, is_read_only;
 	char ciphertext[4096], state[4096], journal[4096], ring[4096], key[4096];
 	struct audit *audit;
@@ -120,7 +119,6 @@ static void open_audit(struct volume *v)
 	const struct audit_config config = {.volume = "test",
 					    .directory = v->journal,
 					    .ring_path = v->ring,
-					    .forward = v->forward,
 					    .segment_size = 64 << 20,
 					    .segment_age_ms = CONFIG_NEVER,
 					    .evidence = give_evidence,
@@ -332,7 +330,7 @@ static void stop(struct volume *v)
 	fsops_free(v->fsops);
 	store_close(v->store);
 	session_free(v->session);
-	audit_close(v->audit, v->forward == NULL ? 0 : DEADLINE_MS);
+	audit_close(v->audit, 0);
 }
 
 static void run(struct volume *v, const sigset_t *signals)
@@ -362,8 +360,6 @@ static bool read_arguments(struct volume *v, int argc, char **argv)
 			v->is_read_only = true;
 		else if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc)
 			v->policy_path = argv[++i];
-		else if (strcmp(argv[i], "--forward") == 0 && i + 1 < argc)
-			v->forward = argv[++i];
 		else
 			return false;
 	}
@@ -387,7 +383,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!read_arguments(&volume, argc, argv)) {
 		fprintf(stderr, "usage: mount-store [--old-kernel] [--read-only] [--policy FILE] "
-				"[--forward unix:SOCKET] DIR MOUNTPOINT\n");
+				"DIR MOUNTPOINT\n");
 		return 2;
 	}
 	/* Before any thread is made, so that only sigwait gets them. */

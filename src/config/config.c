@@ -210,18 +210,19 @@ static bool is_inside(const char *inner, const char *outer)
 /* By their names only: the daemon compares the directories themselves. */
 static void check_directories(struct load *load)
 {
+	static const char *const apart = "ciphertext, state and mountpoint must lie apart";
 	const struct config *config = load->config;
 
 	if (is_inside(config->ciphertext, config->mountpoint))
-		say(load, true, 0, NULL, "ciphertext lies inside the mount point");
+		say(load, true, 0, apart, "ciphertext lies inside the mount point");
 	if (is_inside(config->state, config->mountpoint))
-		say(load, true, 0, NULL, "state lies inside the mount point");
+		say(load, true, 0, apart, "state lies inside the mount point");
 	if (is_inside(config->mountpoint, config->ciphertext))
-		say(load, true, 0, NULL, "mountpoint lies inside the ciphertext directory");
+		say(load, true, 0, apart, "mountpoint lies inside the ciphertext directory");
 	if (is_inside(config->mountpoint, config->state))
-		say(load, true, 0, NULL, "mountpoint lies inside the state directory");
+		say(load, true, 0, apart, "mountpoint lies inside the state directory");
 	if (strcmp(config->ciphertext, config->state) == 0)
-		say(load, true, 0, NULL, "ciphertext and state are the same directory");
+		say(load, true, 0, apart, "ciphertext and state are the same directory");
 }
 
 /* --- the whole ----------------------------------------------------------------- */

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define PAGE    4096
-#define WRITERS 16
+#define WRITERS 100
 
 static int checks, failures;
 
@@ -154,7 +154,7 @@ static void check_writers(const char *lock, const char *unlock)
 	}
 	while (atomic_load(&writers_busy) < WRITERS)
 		usleep(1000);
-	run(lock, "lock while sixteen threads wait for their writes");
+	run(lock, "lock while a hundred threads wait for their writes");
 	for (int i = 0; i < WRITERS; i++)
 		pthread_join(writers[i].thread, NULL);
 	run(unlock, "unlock");

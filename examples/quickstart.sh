@@ -38,10 +38,12 @@ step() {
 	steps=$((steps + 1))
 	step_text=$1
 	shift
+	# The line is begun first: some steps take minutes, on a machine that is new to this.
+	printf '%3d. %s' "$steps" "$step_text"
 	if "$@" >"$work/out" 2>&1; then
-		printf '%3d. %s\n' "$steps" "$step_text"
+		echo
 	else
-		printf '%3d. FAILED: %s\n' "$steps" "$step_text"
+		echo ": FAILED"
 		tail -n 30 "$work/out" | indent
 		[ ! -s "$work/phifsd.log" ] || { echo "     phifsd said:" && tail -n 10 "$work/phifsd.log" | indent; }
 		exit 1

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,6 +18,7 @@ struct unlocking {
 	struct volume *volume;
 	const struct unlock_order *order;
 	struct unlock_result *result;
+	int hold; /* keeps phifs-key from changing the slots meanwhile; -1: not held */
 	struct slots *slots;
 	struct keyring *keyring;
 };
@@ -83,12 +85,31 @@ static void explain_keys(struct unlocking *unlocking, enum err err)
 	}
 }
 
+/* A read-only volume is opened without: nothing is written then. */
+static enum err hold_slots(struct unlocking *unlocking)
+{
+	const struct volume *volume = unlocking->volume;
+	enum err err;
+
+	if (volume->setup->options->is_read_only)
+		return ERR_OK;
+	err = slots_hold(volume->config->state, &unlocking->hold);
+	if (err == ERR_BUSY)
+		MESSAGE(unlocking, "phifs-key is changing its slots: try again");
+	else if (err)
+		MESSAGE(unlocking, "the slot file's lock in %s: %s", volume->config->state,
+			err_text(err));
+	return err;
+}
+
 static enum err open_keys(struct unlocking *unlocking)
 {
 	const struct config *config = unlocking->volume->config;
 	const struct unlock_order *order = unlocking->order;
 	enum err err = wait_your_turn(unlocking), recorded;
 
+	if (!err)
+		err = hold_slots(unlocking);
 	if (err)
 		return err;
 	err = slots_load(config->ciphertext, config->state, &unlocking->slots);
@@ -246,7 +267,7 @@ static enum err begin(struct unlocking *unlocking)
 enum err unlock_volume(struct volume *volume, const struct unlock_order *order,
 		       struct unlock_result *result)
 {
-	struct unlocking unlocking = {volume, order, result, NULL, NULL};
+	struct unlocking unlocking = {volume, order, result, -1, NULL, NULL};
 	enum err err;
 
 	*result = (struct unlock_result){0};
@@ -259,6 +280,8 @@ enum err unlock_volume(struct volume *volume, const struct unlock_order *order,
 	}
 	slots_free(unlocking.slots);
 	keyring_free(unlocking.keyring);
+	if (unlocking.hold >= 0)
+		close(unlocking.hold);
 	pthread_mutex_unlock(&volume->change);
 	return err;
 }

@@ -111,8 +111,10 @@ void slots_free(struct slots *slots);
 /*
  * Keep other programs from changing the slot file until close(*fd): flock of
  * "slots.lock" in the state directory (the directories themselves are locked by
- * a running store).  ERR_BUSY: somebody does already.  Take it before slots_load
- * in order to change.
+ * a running store).  ERR_BUSY: somebody does already; nobody should hold it while
+ * a person is asked for something.  The daemon holds it from slots_load until the
+ * volume is unlocked, a tool from a last look at daemon and generation until it has
+ * saved: so no volume opens under keys that are being replaced.
  */
 enum err slots_hold(const char *state, int *fd) MUST_CHECK;
 

@@ -108,7 +108,7 @@ enum err slots_load(const char *ciphertext, const char *state, struct slots **sl
 
 /* --- saving ----------------------------------------------------------------------------- */
 
-/* Root's tools must not take the file away from a daemon that runs as somebody else. */
+/* Root's tools must not take a file away from a daemon that runs as somebody else. */
 static enum err give_to_owner(const char *directory, const char *path)
 {
 	struct stat st;
@@ -150,15 +150,17 @@ enum err slots_hold(const char *state, int *fd)
 	char path[PATH_MAX];
 	int len = snprintf(path, sizeof(path), "%s/" LOCK_FILE_NAME, state);
 	int opened;
+	enum err err;
 
 	if (len < 0 || len >= PATH_MAX)
 		return ERR_NAME_LENGTH;
 	opened = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
 	if (opened < 0)
 		return err_from_errno(errno);
-	if (flock(opened, LOCK_EX | LOCK_NB) < 0) {
-		enum err err = errno == EWOULDBLOCK ? ERR_BUSY : err_from_errno(errno);
-
+	err = give_to_owner(state, path);
+	if (err == ERR_OK && flock(opened, LOCK_EX | LOCK_NB) < 0)
+		err = errno == EWOULDBLOCK ? ERR_BUSY : err_from_errno(errno);
+	if (err != ERR_OK) {
 		close(opened);
 		return err;
 	}

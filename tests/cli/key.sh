@@ -121,6 +121,15 @@ type_at "Passphrase of a key-admin of ehr" "correct horse"
 type_at "New passphrase for slot nurse" "night shift"
 type_at "Again" "night shift"
 ends 0 "a new passphrase"
+start_terminal phifs-key add $volume --name late --passphrase-file pass
+wait_for "New passphrase for slot late"
+expect 0 "meanwhile somebody else adds a slot" phifs-key add $volume --keyfile meanwhile.key \
+	--passphrase-file pass
+type_at "New passphrase for slot late" "late shift"
+type_at "Again" "late shift"
+ends 7 "the slots were changed meanwhile"
+grep -q "were changed meanwhile; nothing was done" screen
+ok $? "says so"
 ! grep -q -e horse -e shift screen
 ok $? "nothing typed is shown"
 echo 'night shift' >nurse
@@ -128,13 +137,13 @@ opens "it opens the volume too" --passphrase-file nurse
 
 # --- rotate, remove ----------------------------------------------------------------
 expect 0 "rotate" phifs-key rotate $volume --passphrase-file pass
-has out "says the epoch" "^ehr has new keys (epoch 2)\. Every slot is kept: 8\.$"
+has out "says the epoch" "^ehr has new keys (epoch 2)\. Every slot is kept: 9\.$"
 opens "the key file still opens" --keyfile boot.key
 opens "the other passphrase still opens" --passphrase-file second
 cp st/slots old
 keep
 expect 2 "remove nonsense" phifs-key remove $volume boot --passphrase-file pass
-expect 1 "remove what is not there" phifs-key remove $volume 9 --passphrase-file pass
+expect 1 "remove what is not there" phifs-key remove $volume 99 --passphrase-file pass
 expect 6 "remove oneself" phifs-key remove $volume 1 --passphrase-file pass
 has err "says why" "^phifs-key: error: slot 1 is the one you came with$"
 expect 5 "remove with a wrong passphrase" phifs-key remove $volume 3 --passphrase-file wrong
@@ -147,7 +156,7 @@ expect 0 "an officer removes with somebody else's key" phifs-key remove $volume 
 	--passphrase-file second --admin-keyfile officer.key
 expect 0 "list after all that" phifs-key list $volume
 lacks out "has the removed ones no more" "^[13] "
-has out "counts the changes" "^generation 10, key epoch 4$"
+has out "counts the changes" "^generation 11, key epoch 4$"
 
 # --- what was written under older keys ---------------------------------------------
 PATH=$builddir/tests/cli:$PATH
@@ -200,7 +209,11 @@ cp kept.ct ct/slots && cp kept.st st/slots
 exec 8<st/slots.lock
 flock 8
 expect 7 "another phifs-key at work" phifs-key rotate $volume --passphrase-file paper
-has err "says so" "error: the slots of ehr are being changed by another phifs-key$"
+has err "says so" "error: another program is changing or opening the slots of ehr: try again$"
+expect 7 "nor is a key file left behind" phifs-key add $volume --keyfile none.key \
+	--passphrase-file paper
+[ ! -e none.key ]
+ok $? "by an addition that was not made"
 exec 8<&-
 
 mkdir run

@@ -214,11 +214,8 @@ static enum err save(struct custody *custody, const struct addition *addition, u
 	return ERR_OK;
 }
 
-static enum err fail_add(const struct custody *custody, const struct addition *addition,
-			 enum err err)
+static enum err fail_add(const struct custody *custody, enum err err)
 {
-	if (addition->made_file != NULL)
-		unlink(addition->made_file);
 	if (err != ERR_FULL)
 		return custody_fail(custody->call, custody->config, err);
 	cli_fail(err, "%s has %u slots: there is no room for another", custody->config->name,
@@ -234,11 +231,17 @@ static enum err add_slot(struct custody *custody, struct addition *addition)
 
 	if (err != ERR_OK)
 		return err;
-	err = slots_add(custody->slots, custody->keyring, custody->signer, &addition->slot, &id);
-	if (err != ERR_OK)
-		return fail_add(custody, addition, err);
+	err = custody_hold(custody);
+	if (err == ERR_OK) {
+		err = slots_add(custody->slots, custody->keyring, custody->signer, &addition->slot,
+				&id);
+		if (err != ERR_OK)
+			fail_add(custody, err);
+	}
+	if (err != ERR_OK && addition->made_file != NULL)
+		unlink(addition->made_file);
 	/* If it is saved in one place only, the slot may live: its key is kept. */
-	return save(custody, addition, id);
+	return err == ERR_OK ? save(custody, addition, id) : err;
 }
 
 enum err cmd_add(const struct call *call)

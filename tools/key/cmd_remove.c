@@ -103,6 +103,8 @@ enum err cmd_remove(const struct call *call)
 		return err;
 	err = custody_open(&custody, call, true);
 	if (err == ERR_OK)
+		err = custody_hold(&custody);
+	if (err == ERR_OK)
 		err = remove_slot(&custody, id);
 	custody_close(&custody);
 	return err;

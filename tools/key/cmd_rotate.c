@@ -9,6 +9,8 @@ enum err cmd_rotate(const struct call *call)
 	struct keyring *renewed = NULL;
 	enum err err = custody_open(&custody, call, true);
 
+	if (err == ERR_OK)
+		err = custody_hold(&custody);
 	if (err != ERR_OK)
 		goto out;
 	err = slots_rotate(custody.slots, custody.keyring, custody.signer, &renewed);

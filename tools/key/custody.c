@@ -52,12 +52,24 @@ static void take_status(void *ctx, const void *part)
 	memcpy(ctx, part, sizeof(struct wire_status));
 }
 
+static enum err refuse_unlocked(const struct custody *custody)
+{
+	cli_fail(ERR_BUSY, "%s is unlocked: it would go on with the old keys",
+		 custody->config->name);
+	log_hint("phifsctl lock%s", cli_volume_words(custody->call));
+	return ERR_BUSY;
+}
+
 static enum err look_for_daemon(struct custody *custody)
 {
 	const struct wire_request request = {.type = WIRE_STATUS};
 	struct wire_status status = {0};
-	enum err err = daemon_connect_quietly(custody->config, &custody->daemon);
+	enum err err;
 
+	if (custody->daemon != NULL)
+		client_close(custody->daemon);
+	custody->daemon = NULL;
+	err = daemon_connect_quietly(custody->config, &custody->daemon);
 	if (err == ERR_NOT_RUNNING)
 		return ERR_OK;
 	if (err != ERR_OK)
@@ -65,15 +77,9 @@ static enum err look_for_daemon(struct custody *custody)
 	err = daemon_ask(custody->call, custody->config, custody->daemon, &request, take_status,
 			 &status);
 	custody->is_unlocked = strcmp(status.state, "locked") != 0;
+	if (err == ERR_OK && custody->must_be_locked && custody->is_unlocked)
+		err = refuse_unlocked(custody);
 	return err;
-}
-
-static enum err refuse_unlocked(const struct custody *custody)
-{
-	cli_fail(ERR_BUSY, "%s is unlocked: it would go on with the old keys",
-		 custody->config->name);
-	log_hint("phifsctl lock%s", cli_volume_words(custody->call));
-	return ERR_BUSY;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -181,40 +187,56 @@ static enum err check_generation(const struct custody *custody)
 	return err == ERR_OK ? ERR_OK : custody_fail(custody->call, custody->config, err);
 }
 
-static enum err hold(struct custody *custody)
-{
-	enum err err = slots_hold(custody->config->state, &custody->hold);
-
-	if (err == ERR_BUSY)
-		return cli_fail(err, "the slots of %s are being changed by another phifs-key",
-				custody->config->name);
-	return err == ERR_OK ? ERR_OK
-			     : cli_fail(err, "%s: %s", custody->config->state, err_text(err));
-}
-
 enum err custody_open(struct custody *custody, const struct call *call, bool must_be_locked)
 {
 	enum err err = check_options(call);
 
-	*custody = (struct custody){.call = call, .hold = -1};
+	*custody = (struct custody){.call = call, .must_be_locked = must_be_locked, .hold = -1};
 	if (err != ERR_OK || (err = cli_load_config(call, &custody->config)) != ERR_OK)
 		return err;
 	if ((err = crypto_init()) != ERR_OK)
 		return cli_fail(err, "the cryptographic library does not start");
-	err = look_for_daemon(custody);
-	if (err == ERR_OK && must_be_locked && custody->is_unlocked)
-		err = refuse_unlocked(custody);
-	if (err == ERR_OK)
-		err = hold(custody);
-	if (err != ERR_OK)
+	if ((err = look_for_daemon(custody)) != ERR_OK)
 		return err;
 	err = slots_load(custody->config->ciphertext, custody->config->state, &custody->slots);
 	if (err != ERR_OK)
 		return custody_fail(call, custody->config, err);
+	custody->generation = slots_generation(custody->slots);
 	err = unlock(custody);
 	if (err == ERR_OK)
 		err = check_generation(custody);
 	return err == ERR_OK ? sign_in(custody) : err;
+}
+
+/* --- holding ----------------------------------------------------------------------------------- */
+
+static enum err check_unchanged(const struct custody *custody)
+{
+	struct slots *now;
+	enum err err = slots_load(custody->config->ciphertext, custody->config->state, &now);
+
+	if (err != ERR_OK)
+		return custody_fail(custody->call, custody->config, err);
+	if (slots_generation(now) != custody->generation) {
+		err = cli_fail(ERR_BUSY, "the slots of %s were changed meanwhile; nothing was done",
+			       custody->config->name);
+		log_hint("look again: phifs-key list%s", cli_volume_words(custody->call));
+	}
+	slots_free(now);
+	return err;
+}
+
+enum err custody_hold(struct custody *custody)
+{
+	enum err err = slots_hold(custody->config->state, &custody->hold);
+
+	if (err == ERR_BUSY)
+		return cli_fail(err, "another program is changing or opening the slots of %s: try "
+				     "again", custody->config->name);
+	if (err != ERR_OK)
+		return cli_fail(err, "%s: %s", custody->config->state, err_text(err));
+	err = look_for_daemon(custody);
+	return err == ERR_OK ? check_unchanged(custody) : err;
 }
 
 /* --- saving ------------------------------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /*
- * A slot file that is about to be changed: held against other programs, opened
- * by somebody who may, and finally saved and reported.
+ * A slot file that is about to be changed: opened by somebody who may, held
+ * against other programs, and finally saved and reported.
  */
 #ifndef PHIFS_TOOLS_KEY_CUSTODY_H
 #define PHIFS_TOOLS_KEY_CUSTODY_H
@@ -14,10 +14,12 @@
 struct custody {
 	const struct call *call;
 	struct config *config;
+	bool must_be_locked;
 	int hold;              /* descriptor of slots_hold, or -1 */
 	struct client *daemon; /* NULL: not running */
 	bool is_unlocked;      /* the daemon has the volume open */
 	struct slots *slots;
+	uint64_t generation;   /* of the newest copy when it was loaded */
 	struct keyring *keyring;
 	struct slots_signer *signer;
 	uint32_t signer_slot;
@@ -31,6 +33,12 @@ struct custody {
  */
 enum err custody_open(struct custody *custody, const struct call *call,
 		      bool must_be_locked) MUST_CHECK;
+
+/*
+ * After the last question to a person and before the change: hold the slot file,
+ * and make sure that nobody changed it or unlocked the volume meanwhile (ERR_BUSY).
+ */
+enum err custody_hold(struct custody *custody) MUST_CHECK;
 
 /*
  * Save both copies, let the ledger remember the generation, tell the daemon:

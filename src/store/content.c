@@ -267,7 +267,7 @@ enum err content_get(struct store *store, struct node *node, struct content **ou
 		content_pin(content);
 	pthread_mutex_unlock(&node->mutex);
 	if (content != NULL) {
-		if (content->is_idle)
+		if (atomic_load(&content->is_idle))
 			idle_remove(store, content);
 		*out = content;
 		return ERR_OK;

@@ -62,6 +62,16 @@ enum err store_getattr(struct store *store, uint64_t number, struct store_attr *
 	return ERR_OK;
 }
 
+static uint64_t size_of(struct node *node)
+{
+	uint64_t size;
+
+	pthread_mutex_lock(&node->mutex);
+	size = node->attr.size;
+	pthread_mutex_unlock(&node->mutex);
+	return size;
+}
+
 static void set_attributes(struct store *store, struct node *node, const struct store_setattr *set)
 {
 	struct object_attr *attr = &node->attr;
@@ -92,7 +102,7 @@ enum err store_setattr(struct store *store, uint64_t number, const struct store_
 		return err;
 	if (set->valid & STORE_SET_SIZE) {
 		err = must_be_regular(file.node);
-		if (err == ERR_OK && set->size > file.node->attr.size)
+		if (err == ERR_OK && set->size > size_of(file.node))
 			err = space_admit(store->space, atomic_load(&store->pending_bytes), 0);
 		if (err == ERR_OK)
 			err = content_truncate(store, file.content, set->size);
@@ -155,9 +165,7 @@ enum err store_read(struct store *store, uint64_t number, uint64_t offset, void 
 
 	if (err != ERR_OK)
 		return err;
-	pthread_mutex_lock(&file.node->mutex);
-	size = file.node->attr.size;
-	pthread_mutex_unlock(&file.node->mutex);
+	size = size_of(file.node);
 	if (offset >= size)
 		len = 0;
 	else if (len > size - offset)
@@ -379,9 +387,7 @@ static enum err copy_range(struct store *store, uint64_t from, uint64_t from_off
 		return err;
 	err = file_open(store, to, &target);
 	if (err == ERR_OK) {
-		pthread_mutex_lock(&source.node->mutex);
-		size = source.node->attr.size;
-		pthread_mutex_unlock(&source.node->mutex);
+		size = size_of(source.node);
 		if (from_offset >= size)
 			len = 0;
 		else if (len > size - from_offset)

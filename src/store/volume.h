@@ -116,7 +116,7 @@ struct range {
 struct content {
 	struct node *node;
 	uint32_t users;            /* pins; node->mutex */
-	bool is_idle;              /* on the idle list; the list's mutex */
+	atomic_bool is_idle;       /* on the idle list; changed under the list's mutex */
 	struct content *idle_next, *idle_prev;
 
 	uint8_t *key;              /* OBJECT_KEY_LEN bytes in the key slab */

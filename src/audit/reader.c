@@ -75,21 +75,28 @@ static bool open_box(const struct auditor_key *key, const struct segment_header 
 	return is_open;
 }
 
-/* Is the key one of the auditors of any segment?  Headers only. */
+/*
+ * Is the key one of the auditors of any segment?  Headers only; one that does
+ * not verify is no reason to blame the key: the verifier will name it.
+ */
 static enum err check_key(struct audit_reader *reader)
 {
+	bool is_damaged = false;
+
 	for (uint32_t number = reader->range.first;
 	     reader->range.count > 0 && number <= reader->range.last; number++) {
 		struct segment_reader *segment;
 
-		if (segment_reader_open(reader->dir_fd, number, &segment) != ERR_OK)
+		if (segment_reader_open(reader->dir_fd, number, &segment) != ERR_OK) {
+			is_damaged = true;
 			continue;
+		}
 		reader->has_keys = open_box(reader->key, &segment->header, reader->keys);
 		segment_reader_close(segment);
 		if (reader->has_keys)
 			return ERR_OK;
 	}
-	return reader->range.count == 0 ? ERR_OK : ERR_DENIED;
+	return reader->range.count == 0 || is_damaged ? ERR_OK : ERR_DENIED;
 }
 
 static enum err open_journal(struct audit_reader *reader, const char *directory)

@@ -131,7 +131,7 @@ static enum err add_references(struct checking *c, struct node *node)
 	pthread_mutex_unlock(&node->mutex);
 	if (!object_id_is_zero(&attributes))
 		err = add_number(&c->found, object_id_number(&attributes));
-	if (err == ERR_OK && S_ISDIR(node->attr.mode))
+	if (err == ERR_OK && S_ISDIR(node->type))
 		err = store_readdir(c->store, node->number, 0, false, add_entry, &listing);
 	return err == ERR_OK ? listing.err : err;
 }

@@ -494,7 +494,7 @@ enum err content_cut_now(struct content *content)
 	struct cut *cut = NULL;
 	enum err err;
 
-	if (!S_ISREG(node->attr.mode) || content_has_unflushed(content) ||
+	if (!S_ISREG(node->type) || content_has_unflushed(content) ||
 	    node->op <= node->appended_op ||
 	    (content->ready != NULL && content->ready->op >= node->op))
 		return ERR_OK;

@@ -36,7 +36,7 @@ enum err dir_open(struct store *store, uint64_t number, struct open_dir *open)
 
 	if (err != ERR_OK)
 		return err;
-	if (!S_ISDIR(open->node->attr.mode))
+	if (!S_ISDIR(open->node->type))
 		err = ERR_NOT_DIR;
 	if (err == ERR_OK)
 		err = content_get(store, open->node, &open->content);

@@ -39,9 +39,9 @@ static void file_close(struct store *store, struct open_file *file)
 
 static enum err must_be_regular(const struct node *node)
 {
-	if (S_ISDIR(node->attr.mode))
+	if (S_ISDIR(node->type))
 		return ERR_IS_DIR;
-	return S_ISREG(node->attr.mode) ? ERR_OK : ERR_INVALID;
+	return S_ISREG(node->type) ? ERR_OK : ERR_INVALID;
 }
 
 enum err store_getattr(struct store *store, uint64_t number, struct store_attr *attr)
@@ -248,7 +248,7 @@ enum err store_readlink(struct store *store, uint64_t number, char *target, size
 	if (err != ERR_OK)
 		return err;
 	len = file.node->attr.size;
-	if (!S_ISLNK(file.node->attr.mode))
+	if (!S_ISLNK(file.node->type))
 		err = ERR_INVALID;
 	else if (len > STORE_TARGET_MAX || len >= size)
 		err = ERR_RANGE;

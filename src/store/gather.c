@@ -54,7 +54,7 @@ static enum state_source choose(const struct node *node, bool has_room)
 	if (node->attr.nlink == 0 && (node->opens == 0 || STORE_BREAK(I23_EARLY)))
 		return node->is_new ? TAKE_NOTHING : TAKE_DELETE;
 	/* All of the namespace, always (I21); it never streams. */
-	if (!S_ISREG(node->attr.mode) || node->is_metadata)
+	if (!S_ISREG(node->type) || node->is_metadata)
 		return STORE_BREAK(I21_NAMES_LATER) && node->number != STORE_ROOT ? TAKE_NOTHING
 										   : TAKE_LIVE;
 	if (wanted && !content_has_unflushed(content))

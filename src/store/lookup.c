@@ -16,7 +16,7 @@ static uint64_t hash_of_name(const struct store *store, const char *name)
 static void note_name(struct node *node, const struct object_id *dir, const char *name)
 {
 	pthread_mutex_lock(&node->mutex);
-	if (node->name == NULL && (node->attr.nlink == 1 || S_ISDIR(node->attr.mode)) &&
+	if (node->name == NULL && (node->attr.nlink == 1 || S_ISDIR(node->type)) &&
 	    node_set_name(node, dir, name) != ERR_OK)
 		node->name = NULL; /* It is read from the header when it is asked for. */
 	pthread_mutex_unlock(&node->mutex);
@@ -213,7 +213,7 @@ enum err store_names(struct store *store, uint64_t number, store_each_name *each
 	err = node_get(store, number, NULL, &node);
 	if (err != ERR_OK)
 		return err;
-	if (node->attr.nlink > 1 && !S_ISDIR(node->attr.mode)) {
+	if (node->attr.nlink > 1 && !S_ISDIR(node->type)) {
 		err = content_get(store, node, &content);
 		if (err == ERR_OK) {
 			err = attributes_walk(store, node, give_link, &naming);

@@ -116,7 +116,7 @@ static enum err must_be_absent(struct store *store, struct open_dir *dir, const 
 static enum err enter(struct store *store, struct open_dir *dir, const char *name,
 		      struct node *node)
 {
-	bool is_dir = S_ISDIR(node->attr.mode);
+	bool is_dir = S_ISDIR(node->type);
 	enum err err;
 
 	pthread_mutex_lock(&node->mutex);
@@ -125,7 +125,7 @@ static enum err enter(struct store *store, struct open_dir *dir, const char *nam
 		node->attr.nlink = 2;
 	pthread_mutex_unlock(&node->mutex);
 	if (err == ERR_OK)
-		err = dir_insert(store, dir, name, &node->id, (uint8_t)(node->attr.mode >> 12));
+		err = dir_insert(store, dir, name, &node->id, (uint8_t)(node->type >> 12));
 	if (err != ERR_OK)
 		return err;
 	pthread_mutex_lock(&node->mutex);
@@ -207,7 +207,7 @@ static enum err add_link(struct store *store, struct open_dir *dir, const char *
 		err = links_add(store, node, &dir->node->id, name);
 	if (err != ERR_OK)
 		return err;
-	err = dir_insert(store, dir, name, &node->id, (uint8_t)(node->attr.mode >> 12));
+	err = dir_insert(store, dir, name, &node->id, (uint8_t)(node->type >> 12));
 	if (err != ERR_OK)
 		return links_remove(store, node, &dir->node->id, name) == ERR_OK ? err : ERR_IO;
 	pthread_mutex_lock(&node->mutex);
@@ -231,7 +231,7 @@ enum err store_link(struct store *store, uint64_t number, uint64_t dir_number, c
 	err = node_get(store, number, NULL, &node);
 	if (err != ERR_OK)
 		goto out_names;
-	err = S_ISDIR(node->attr.mode) ? ERR_NOT_OWNER : content_get(store, node, &content);
+	err = S_ISDIR(node->type) ? ERR_NOT_OWNER : content_get(store, node, &content);
 	if (err != ERR_OK)
 		goto out_node;
 	err = open_dir_exclusive(store, dir_number, &dir);
@@ -259,7 +259,7 @@ enum err names_drop(struct store *store, struct node *node, const struct object_
 	enum err err = ERR_OK;
 
 	pthread_mutex_lock(&node->mutex);
-	if (S_ISDIR(node->attr.mode) || node->attr.nlink <= 1)
+	if (S_ISDIR(node->type) || node->attr.nlink <= 1)
 		node->attr.nlink = 0;
 	else
 		node->attr.nlink--;
@@ -286,7 +286,7 @@ static enum err check_removable(struct store *store, struct node *node, bool wan
 	struct open_dir dir;
 	enum err err;
 
-	if (S_ISDIR(node->attr.mode) != want_dir)
+	if (S_ISDIR(node->type) != want_dir)
 		return want_dir ? ERR_NOT_DIR : ERR_IS_DIR;
 	if (!want_dir)
 		return ERR_OK;

@@ -45,13 +45,14 @@ static void node_free(struct node *node)
 	free(node);
 }
 
-static struct node *node_alloc(const struct object_id *id)
+static struct node *node_alloc(const struct object_id *id, uint32_t mode)
 {
 	struct node *node = calloc(1, sizeof(*node));
 
 	if (node == NULL)
 		return NULL;
 	node->id = *id;
+	node->type = mode & S_IFMT;
 	node->number = object_id_number(id);
 	node->refs = 1;
 	pthread_mutex_init(&node->mutex, NULL);
@@ -85,7 +86,7 @@ static enum err load(struct store *store, uint64_t number, struct node **out)
 		return ERR_STALE;
 	if (err != ERR_OK)
 		return err;
-	node = node_alloc(&row.id);
+	node = node_alloc(&row.id, row.attr.mode);
 	if (node == NULL)
 		return ERR_NO_MEMORY;
 	node->attr = row.attr;
@@ -182,7 +183,7 @@ enum err node_new(struct store *store, uint32_t mode, uint64_t rdev, uint32_t ui
 	struct node *node;
 
 	next_id(store, &id);
-	node = node_alloc(&id);
+	node = node_alloc(&id, mode);
 	if (node == NULL)
 		return ERR_NO_MEMORY;
 	node->attr = (struct object_attr){

@@ -124,13 +124,13 @@ static enum err target_is_empty(struct renaming *r)
 
 static enum err check_types(struct renaming *r)
 {
-	bool source_is_dir = S_ISDIR(r->source->attr.mode);
+	bool source_is_dir = S_ISDIR(r->source->type);
 
 	if (r->target == NULL || (r->flags & STORE_RENAME_EXCHANGE))
 		return ERR_OK;
-	if (source_is_dir && !S_ISDIR(r->target->attr.mode))
+	if (source_is_dir && !S_ISDIR(r->target->type))
 		return ERR_NOT_DIR;
-	if (!source_is_dir && S_ISDIR(r->target->attr.mode))
+	if (!source_is_dir && S_ISDIR(r->target->type))
 		return ERR_IS_DIR;
 	return source_is_dir ? target_is_empty(r) : ERR_OK;
 }
@@ -145,7 +145,7 @@ static enum err source_is_ready(struct renaming *r)
 	struct content *content = r->source_content;
 	enum err err = ERR_OK;
 
-	if (r->target == NULL || !S_ISREG(node->attr.mode) || STORE_BREAK(R3_NOT_PARKED))
+	if (r->target == NULL || !S_ISREG(node->type) || STORE_BREAK(R3_NOT_PARKED))
 		return ERR_OK;
 	pthread_mutex_lock(&node->mutex);
 	if (r->cut_op == 0)
@@ -172,7 +172,7 @@ static enum err follow_name(struct renaming *r, struct node *node, struct open_d
 {
 	struct store *store = r->store;
 	enum err err = ERR_OK;
-	bool has_links = !S_ISDIR(node->attr.mode) && node->attr.nlink > 1;
+	bool has_links = !S_ISDIR(node->type) && node->attr.nlink > 1;
 
 	if (has_links) {
 		err = links_add(store, node, &to->node->id, new_name);
@@ -185,7 +185,7 @@ static enum err follow_name(struct renaming *r, struct node *node, struct open_d
 	node->attr.ctime = clock_wall();
 	node_names_changed(store, node);
 	pthread_mutex_unlock(&node->mutex);
-	if (S_ISDIR(node->attr.mode) && from->node != to->node) {
+	if (S_ISDIR(node->type) && from->node != to->node) {
 		names_count_subdirectory(store, from->node, -1);
 		names_count_subdirectory(store, to->node, 1);
 	}
@@ -210,7 +210,7 @@ static enum err exchange(struct renaming *r)
 static enum err move(struct renaming *r)
 {
 	struct store *store = r->store;
-	bool replaces_dir = r->target != NULL && S_ISDIR(r->target->attr.mode);
+	bool replaces_dir = r->target != NULL && S_ISDIR(r->target->type);
 	enum err err;
 
 	if (r->target != NULL)

@@ -66,6 +66,7 @@ struct node {
 	UT_hash_handle hh;
 	uint64_t number;
 	struct object_id id;
+	uint32_t type;             /* S_IF*: never changes, read without the mutex */
 	uint64_t refs;             /* protected by the table; lookups, pins, content */
 
 	pthread_mutex_t mutex;     /* protects everything below */

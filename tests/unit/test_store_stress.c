@@ -295,9 +295,10 @@ static void change_name(struct worker *worker, const char *name)
 	struct store *store = worker->fixture->store;
 	struct store_attr attr;
 	char new_name[16];
+	uint64_t number;
 	enum err err;
 
-	switch (below(worker, 4)) {
+	switch (below(worker, 5)) {
 	case 0:
 		err = store_unlink(store, worker->shared_dir, name);
 		break;
@@ -310,6 +311,15 @@ static void change_name(struct worker *worker, const char *name)
 		name_of(below(worker, SHARED), new_name);
 		err = fixture_rename(worker->fixture, worker->shared_dir, name,
 				     worker->shared_dir, new_name, STORE_RENAME_EXCHANGE);
+		break;
+	case 3:
+		name_of(below(worker, SHARED), new_name);
+		err = store_lookup(store, worker->shared_dir, name, &attr);
+		if (err != ERR_OK)
+			break;
+		number = attr.number;
+		err = store_link(store, number, worker->shared_dir, new_name, &attr);
+		store_forget(store, number, err == ERR_OK ? 2 : 1);
 		break;
 	default:
 		err = store_create_node(store, worker->shared_dir, name, S_IFREG | 0600, 0, 0, 0,
@@ -324,11 +334,13 @@ static void change_name(struct worker *worker, const char *name)
 
 static void use_shared(struct worker *worker, uint64_t number)
 {
+	struct store_setattr set = {.valid = STORE_SET_MODE | STORE_SET_MTIME};
+	struct store_attr attr;
 	char value[32];
 	size_t len = sizeof(value);
 	enum err err;
 
-	switch (below(worker, 6)) {
+	switch (below(worker, 8)) {
 	case 0:
 	case 1:
 		write_shared(worker, number);
@@ -339,6 +351,17 @@ static void use_shared(struct worker *worker, uint64_t number)
 		break;
 	case 4:
 		truncate_shared(worker, number);
+		break;
+	case 5:
+		set.mode = (uint32_t)below(worker, 01000);
+		err = store_setattr(worker->fixture->store, number, &set, &attr);
+		if (err != ERR_STALE)
+			must(worker, err, "chmod of a shared file");
+		break;
+	case 6:
+		err = fixture_fsync(worker->fixture, number);
+		if (err != ERR_STALE)
+			must(worker, err, "fsync of a shared file");
 		break;
 	default:
 		err = store_setxattr(worker->fixture->store, number, "user.note", "note", 4, 0);

@@ -253,6 +253,22 @@ static enum err answer_why(struct control_call *call)
 
 /* --- keys --------------------------------------------------------------------- */
 
+/* For `status`; what it says is believed only by the next unlock, which verifies it. */
+static void count_slots(struct volume *volume, uint64_t generation)
+{
+	const struct config *config = volume->config;
+	struct slots *slots = NULL;
+	bool is_loaded = slots_load(config->ciphertext, config->state, &slots) == ERR_OK;
+
+	pthread_mutex_lock(&volume->mutex);
+	if (is_loaded)
+		volume->slot_count = slots_count(slots);
+	if (generation > volume->evidence.slots_generation)
+		volume->evidence.slots_generation = generation;
+	pthread_mutex_unlock(&volume->mutex);
+	slots_free(slots);
+}
+
 static enum err answer_key_changed(struct control_call *call)
 {
 	const struct wire_key_changed_request *request = &call->request->key_changed;
@@ -265,13 +281,9 @@ static enum err answer_key_changed(struct control_call *call)
 	answers_person(call, &person);
 	err = record_event(volume->audit, AUDIT_KEY, ERR_OK, &person, "%s, generation %lld",
 			   request->change, (long long)request->generation);
-	if (err)
-		return err;
-	pthread_mutex_lock(&volume->mutex);
-	if ((uint64_t)request->generation > volume->evidence.slots_generation)
-		volume->evidence.slots_generation = (uint64_t)request->generation;
-	pthread_mutex_unlock(&volume->mutex);
-	return ERR_OK;
+	if (!err)
+		count_slots(volume, (uint64_t)request->generation);
+	return err;
 }
 
 /* --- the table ---------------------------------------------------------------- */

@@ -79,7 +79,7 @@ static void block_signals(sigset_t *set)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static enum err run_worker(struct parent *parent, int link)
+static enum err run_worker(struct parent *parent, int link, pid_t parent_pid)
 {
 	struct worker_setup setup = {
 		.options = parent->options,
@@ -91,7 +91,7 @@ static enum err run_worker(struct parent *parent, int link)
 	/* A terminal's Ctrl-C goes to the parent only, which hands it on once. */
 	(void)setpgid(0, 0);
 	/* A parent that is killed: stop in good order; the worker unmounts itself. */
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() == 1)
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent_pid)
 		return ERR_SYSTEM;
 	close(parent->link);
 	close(parent->signals);
@@ -101,6 +101,7 @@ static enum err run_worker(struct parent *parent, int link)
 
 static enum err start_worker(struct parent *parent)
 {
+	pid_t parent_pid = getpid();
 	int ends[2];
 	enum err err = link_new(ends);
 
@@ -109,7 +110,7 @@ static enum err start_worker(struct parent *parent)
 	parent->link = ends[0];
 	parent->worker = fork();
 	if (parent->worker == 0)
-		_exit(err_exit_code(run_worker(parent, ends[1])));
+		_exit(err_exit_code(run_worker(parent, ends[1], parent_pid)));
 	close(ends[1]);
 	return parent->worker < 0 ? err_from_errno(errno) : ERR_OK;
 }

@@ -229,6 +229,9 @@ enum err volume_open(const struct worker_setup *setup, struct volume *volume)
 	pthread_mutex_init(&volume->mutex, NULL);
 	clock_cond_init(&volume->changed);
 	volume_note_change(volume, "start", "", (uid_t)-1);
+	if (volume->config->user)
+		log_warning("user = %s is not used by this version: phifsd runs as root",
+			    volume->config->user);
 	err = open_parts(volume);
 	if (err)
 		close_parts(volume);

@@ -34,6 +34,13 @@ for tool in phifsctl phifs-volume phifs-key phifs-policy phifs-audit; do
 	same "$tool: commands of the program and of its man page" "$a" "$b"
 done
 
+phifsd --list-options | sort -u >"$a"
+options_of_page "$srcdir/man/phifsd.8" >"$b"
+same "phifsd: options of the program and of its man page" "$a" "$b"
+sed -n "s/^[[:space:]]*\([a-z]*\)) read_only=.*/\1/p" "$srcdir/tools/mount/mount.phifs" >"$a"
+sed -n 's/^\.Cm \(ro\)$/\1/p' "$srcdir/man/mount.phifs.8" >"$b"
+same "mount.phifs: what it does something for, and its man page" "$a" "$b"
+
 # --- exit codes -----------------------------------------------------------------
 
 { echo 0; sed -n 's/^ERR([A-Z_]*, *-[0-9]*, *[A-Z]*, *\([0-9]*\),.*/\1/p' \
@@ -105,6 +112,12 @@ sed -n 's/^REQUEST([A-Z_]*, \([a-z_]*\), \([a-z_]*\), \([a-z_]*\), \([01]\))$/\1
 sed -n '/^## Requests/,/^## /s/^| `\([a-z_]*\)` | \([a-z_]*\) | \([a-z_]*\) | \([a-z]*\) |.*/\1 \2 \3 \4/p' \
 	"$srcdir/PROTOCOL.md" | sed 's/ no$/ 0/; s/ yes$/ 1/' | sort >"$b"
 same "requests of requests.def and of PROTOCOL.md" "$a" "$b"
+
+sed -nE 's/^ASK\(([A-Z_]*), *([A-Z]*)\)$/\1 \2/p' "$srcdir/src/daemon/control_requests.def" |
+	tr '[:upper:]' '[:lower:]' | sort >"$a"
+sed -n '/^## Who may ask/,/^## Mess/s/^| `\([a-z_]*\)` | \([a-z]*\) |.*/\1 \2/p' \
+	"$srcdir/PROTOCOL.md" | sort >"$b"
+same "who may ask: control_requests.def and PROTOCOL.md" "$a" "$b"
 
 # message.field kind size-without-NUL
 sed -nE 's/^NUMBER\(([a-z_]+), ([a-z_]+)\).*/\1.\2 number/p

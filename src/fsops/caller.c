@@ -52,7 +52,7 @@ struct callers {
 	struct shard shards[SHARDS];
 };
 
-/* --- processes ------------------------------------------------------------------- */
+/* --- processes ---------------------------------------------------------------------- */
 
 /* Signal 0: EPERM, too, says that there is one. */
 static bool has_thread(pid_t tgid, pid_t tid)
@@ -203,7 +203,7 @@ static enum err caller_read(struct callers *callers, struct process *process, pi
 	return ERR_OK;
 }
 
-/* --- the cache ------------------------------------------------------------------------ */
+/* --- the cache ---------------------------------------------------------------------- */
 
 static struct shard *shard_of(struct callers *callers, pid_t tgid)
 {
@@ -296,7 +296,7 @@ enum err caller_of(struct callers *callers, pid_t tid, uid_t uid, gid_t gid, boo
 	return err;
 }
 
-/* --- life -------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------- */
 
 enum err callers_new(struct callers **callers)
 {

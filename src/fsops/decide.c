@@ -9,7 +9,7 @@
 
 #define BIT(action) (1u << (action))
 
-/* --- asking -------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------- */
 
 void question_begin(struct question *question, struct scope *scope, const struct caller *caller)
 {
@@ -69,7 +69,7 @@ enum err question_ask(struct question *question, unsigned int actions,
 	return ERR_OK;
 }
 
-/* --- classes ---------------------------------------------------------------------------- */
+/* --- classes ------------------------------------------------------------------------ */
 
 struct last_class {
 	const struct scope *scope;
@@ -91,10 +91,10 @@ static bool take_class(void *ctx, struct handle *handle)
 
 	pthread_mutex_lock(&handle->mutex);
 	if (handle->opener.scope != NULL && handle->opener.class_index >= 0) {
-		const struct policy *then = handle->opener.scope->policy;
+		const struct policy_class *then = policy_class(handle->opener.scope->policy,
+							       handle->opener.class_index);
 
-		last->class_index = class_by_name(last->scope->policy,
-						  policy_class(then, handle->opener.class_index)->name);
+		last->class_index = class_by_name(last->scope->policy, then->name);
 		last->is_found = true;
 	}
 	pthread_mutex_unlock(&handle->mutex);
@@ -149,7 +149,7 @@ static bool has_links(const struct store_attr *attr)
 	return attr->object.nlink > 1 && !S_ISDIR(attr->object.mode);
 }
 
-/* --- what each operation needs ------------------------------------------------------------ */
+/* --- what each operation needs ------------------------------------------------------ */
 
 typedef enum err plan(struct guard *guard, struct question *question);
 
@@ -315,7 +315,7 @@ static enum err plan_open(struct guard *guard, struct question *question)
 	return err == ERR_OK ? question_ask(question, actions, &set, guard) : err;
 }
 
-/* --- the right of who made the file ------------------------------------------------------- */
+/* --- the right of who made the file ------------------------------------------------- */
 
 struct maker {
 	const struct guard *guard;
@@ -389,10 +389,11 @@ static unsigned int actions_of_set(struct guard *guard, uint32_t valid)
 static bool only_drops_set_id(struct guard *guard)
 {
 	const uint32_t set_id = S_ISUID | S_ISGID;
+	const uint32_t of_attr = STORE_SET_MODE | STORE_SET_UID | STORE_SET_GID;
 	struct store_attr attr;
 	uint32_t now;
 
-	if ((guard->target.set & (STORE_SET_MODE | STORE_SET_UID | STORE_SET_GID)) != STORE_SET_MODE ||
+	if ((guard->target.set & of_attr) != STORE_SET_MODE ||
 	    store_getattr(guard->fsops->store, guard->target.number, &attr) != ERR_OK)
 		return false;
 	now = attr.object.mode & 07777;

@@ -13,7 +13,7 @@
 #include "fsops/guard_private.h"
 #include "fsops/reply_buffer.h"
 
-/* --- life ----------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------- */
 
 static enum err make_parts(struct fsops *fsops)
 {
@@ -88,7 +88,7 @@ void fsops_free(struct fsops *fsops)
 	free(fsops);
 }
 
-/* --- policy ------------------------------------------------------------------------------ */
+/* --- policy ------------------------------------------------------------------------- */
 
 static void invalidate_node(void *ctx, uint64_t number)
 {
@@ -113,7 +113,7 @@ void fsops_set_policy(struct fsops *fsops, struct policy *policy)
 		numbers_each(fsops->filled, invalidate_node, fsops);
 }
 
-/* --- lock ----------------------------------------------------------------------------------- */
+/* --- lock --------------------------------------------------------------------------- */
 
 void fsops_each_filled(struct fsops *fsops, fsops_each_number *each, void *ctx)
 {
@@ -142,13 +142,14 @@ static bool forget_decision(void *ctx, struct handle *handle)
 
 void fsops_wipe(struct fsops *fsops)
 {
+	refusals_flush(fsops->refusals);
 	callers_wipe(fsops->callers);
 	places_wipe(fsops->places);
 	handle_walk(fsops->handles, forget_decision, fsops);
 	reply_buffers_wipe();
 }
 
-/* --- what phifsctl shows ------------------------------------------------------------------------ */
+/* --- what phifsctl shows ------------------------------------------------------------ */
 
 struct holding {
 	struct fsops_holder holder;

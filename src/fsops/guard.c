@@ -82,7 +82,7 @@ void guard_free(struct guard *guard)
 		session_leave(fsops->config.session);
 }
 
-/* --- the lock state -------------------------------------------------------------------- */
+/* --- the lock state ----------------------------------------------------------------- */
 
 /* Step 5 of a lock commits what is dirty: the answer is true when that is over. */
 static enum err wait_while_drained(struct session *session)
@@ -134,7 +134,7 @@ static enum err enter(struct guard *guard)
 	return err;
 }
 
-/* --- begin -------------------------------------------------------------------------------- */
+/* --- begin -------------------------------------------------------------------------- */
 
 static enum err admit(struct guard *guard)
 {
@@ -175,7 +175,7 @@ struct guard *guard_begin(struct fsops *fsops, fuse_req_t req, enum op op,
 	return guard;
 }
 
-/* --- while it runs --------------------------------------------------------------------------- */
+/* --- while it runs ------------------------------------------------------------------ */
 
 bool guard_is_locked(const struct guard *guard)
 {

@@ -48,7 +48,7 @@ void guard_end_entry(struct guard *guard, enum err err, const struct fuse_entry_
 	guard_free(guard);
 }
 
-/* --- handles --------------------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------------------ */
 
 /* An open of which the kernel does not know: no RELEASE will come. */
 static void undo_open(struct guard *guard, bool was_recorded)
@@ -142,7 +142,7 @@ void guard_release(struct fsops *fsops, fuse_req_t req, enum op op, uint64_t num
 	}
 }
 
-/* --- bodies --------------------------------------------------------------------------------- */
+/* --- bodies ------------------------------------------------------------------------- */
 
 void guard_end_attr(struct guard *guard, enum err err, const struct stat *st, double timeout)
 {
@@ -233,7 +233,7 @@ void guard_end_lseek(struct guard *guard, enum err err, uint64_t offset)
 	guard_free(guard);
 }
 
-/* --- parked ------------------------------------------------------------------------------------ */
+/* --- parked ------------------------------------------------------------------------- */
 
 static bool replies_bytes(enum op op)
 {

@@ -23,7 +23,7 @@ struct handle_table {
 	struct shard shards[SHARDS];
 };
 
-/* --- what the operations see ------------------------------------------------------- */
+/* --- what the operations see -------------------------------------------------------- */
 
 uint64_t handle_number(const struct handle *handle)
 {
@@ -55,7 +55,7 @@ bool handle_is_cached(const struct handle *handle)
 	return handle->is_cached;
 }
 
-/* --- the table ------------------------------------------------------------------------ */
+/* --- the table ---------------------------------------------------------------------- */
 
 enum err handle_table_new(struct handle_table **table)
 {
@@ -228,7 +228,7 @@ uint64_t handle_table_count(struct handle_table *table)
 	return atomic_load(&table->open);
 }
 
-/* --- walks ------------------------------------------------------------------------------ */
+/* --- walks -------------------------------------------------------------------------- */
 
 void handle_walk_node(struct handle_table *table, uint64_t node, handle_each *each, void *ctx)
 {
@@ -257,7 +257,7 @@ void handle_walk(struct handle_table *table, handle_each *each, void *ctx)
 	}
 }
 
-/* --- counts ------------------------------------------------------------------------------ */
+/* --- counts ------------------------------------------------------------------------- */
 
 static void lower(_Atomic uint64_t *value, uint64_t to)
 {

@@ -109,7 +109,7 @@ void place_moved(struct places *places, uint64_t number)
 	pthread_mutex_unlock(&shard->mutex);
 }
 
-/* --- names ------------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------------------- */
 
 struct name {
 	uint64_t dir;
@@ -169,7 +169,7 @@ static enum err names_of(struct places *places, uint64_t number, struct names *n
 	return err != ERR_OK ? err : names->err;
 }
 
-/* --- places -------------------------------------------------------------------------- */
+/* --- places ------------------------------------------------------------------------- */
 
 /*
  * Up to the first directory that is known, then down again.  The names on the

@@ -23,7 +23,7 @@ enum err fsops_append(struct fsops *fsops, const struct audit_event *event)
 	return err == ERR_OK ? ERR_OK : ERR_AUDIT;
 }
 
-/* --- paths ----------------------------------------------------------------------------- */
+/* --- paths -------------------------------------------------------------------------- */
 
 /* "/a/b" and "c" become "/a/b/c"; `name` NULL: the directory itself. */
 static char *join(const char *dir, const char *name)
@@ -81,7 +81,7 @@ void guard_find_paths(struct guard *guard)
 		guard->new_path = path_of(guard, target->new_dir, target->new_name);
 }
 
-/* --- events ------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------- */
 
 static const struct policy_class *class_of(const struct scope *scope, int class_index)
 {
@@ -151,7 +151,7 @@ static enum err append(struct guard *guard, enum err outcome, uint64_t bytes)
 	return fsops_append(guard->fsops, &event);
 }
 
-/* --- content -------------------------------------------------------------------------------- */
+/* --- content ------------------------------------------------------------------------ */
 
 struct writers {
 	char *text;
@@ -277,7 +277,7 @@ static enum err record_read(struct guard *guard, enum err err, uint64_t bytes)
 	return err != ERR_OK ? err : appended;
 }
 
-/* --- before and after ---------------------------------------------------------------------- */
+/* --- before and after --------------------------------------------------------------- */
 
 enum err guard_record_before(struct guard *guard)
 {
@@ -320,7 +320,7 @@ enum err guard_record_open(struct guard *guard, enum err err)
 	return fsops_append(guard->fsops, &event);
 }
 
-/* --- handles ----------------------------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------------------ */
 
 static void record_summary(struct fsops *fsops, struct handle *handle, enum audit_type type,
 			   struct handle_count *count)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secmem.h"
 
 #define WINDOW_NS NS_PER_SECOND
 #define MINUTE_NS (60 * NS_PER_SECOND)
@@ -26,7 +27,9 @@ struct repeat {
 	struct key key;
 	int64_t begun_ns;      /* 0: unused */
 	uint32_t count;        /* after the first */
+	bool is_mixed;         /* by several processes of the person */
 	struct audit_person person;
+	char *path;            /* until the count is written; NULL: none */
 	bool has_object;
 	uint8_t object_id[16];
 	char class_name[64], role[64];
@@ -56,10 +59,21 @@ enum err refusals_new(struct audit *audit, struct refusals **refusals)
 	return ERR_OK;
 }
 
+static void end_repeats(struct repeat *repeat)
+{
+	if (repeat->path != NULL)
+		secmem_wipe(repeat->path, strlen(repeat->path));
+	free(repeat->path);
+	repeat->path = NULL;
+	repeat->begun_ns = 0;
+}
+
 void refusals_free(struct refusals *refusals)
 {
 	if (refusals == NULL)
 		return;
+	for (size_t i = 0; i < REFUSALS_COUNTED; i++)
+		end_repeats(&refusals->repeats[i]);
 	pthread_mutex_destroy(&refusals->mutex);
 	free(refusals);
 }
@@ -117,7 +131,7 @@ void refusals_each(struct refusals *refusals, uid_t uid, fsops_each_refusal *eac
 	free(list);
 }
 
-/* --- repeats ---------------------------------------------------------------------------- */
+/* --- repeats ------------------------------------------------------------------------ */
 
 /* FNV-1a: who finds two names that collide hides one path for a second. */
 static uint64_t hash_of(const void *data, size_t len)
@@ -149,7 +163,7 @@ static size_t slot_of(const struct key *key)
 	return (hash ^ hash >> 32) % REFUSALS_COUNTED;
 }
 
-/* With the lock.  The file by its id only: no path is kept for this. */
+/* With the lock. */
 static void write_repeats(struct refusals *refusals, struct repeat *repeat)
 {
 	const struct audit_event event = {
@@ -158,17 +172,19 @@ static void write_repeats(struct refusals *refusals, struct repeat *repeat)
 		.person = &repeat->person,
 		.number = repeat->key.number,
 		.object_id = repeat->has_object ? repeat->object_id : NULL,
+		.path = repeat->path,
 		.class_name = repeat->class_name,
 		.role = repeat->role,
 		.rule = repeat->key.rule,
 		.action = repeat->key.action,
 		.count = repeat->count,
-		.detail = "repeated within a second",
+		.detail = repeat->is_mixed ? "repeated within a second, by several processes"
+					   : "repeated within a second",
 	};
 
 	if (repeat->begun_ns != 0 && repeat->count > 0)
 		write_record(refusals, &event);
-	repeat->begun_ns = 0;
+	end_repeats(repeat);
 }
 
 static void begin_repeats(struct repeat *repeat, const struct key *key,
@@ -179,11 +195,23 @@ static void begin_repeats(struct repeat *repeat, const struct key *key,
 	repeat->begun_ns = clock_boot_ns();
 	if (event->person != NULL)
 		repeat->person = *event->person;
+	if (event->path != NULL)
+		repeat->path = strdup(event->path);
 	repeat->has_object = event->object_id != NULL;
 	if (repeat->has_object)
 		memcpy(repeat->object_id, event->object_id, sizeof(repeat->object_id));
 	copy(repeat->class_name, sizeof(repeat->class_name), event->class_name);
 	copy(repeat->role, sizeof(repeat->role), event->role);
+}
+
+/* A person's count; one process is named only if it was the only one. */
+static void note_process(struct repeat *repeat, const struct audit_person *person)
+{
+	if (person == NULL || person->pid == repeat->person.pid)
+		return;
+	repeat->is_mixed = true;
+	repeat->person.pid = 0;
+	repeat->person.exe[0] = '\0';
 }
 
 static bool is_first_denial(struct refusals *refusals, const struct audit_event *event)
@@ -196,6 +224,7 @@ static bool is_first_denial(struct refusals *refusals, const struct audit_event 
 	if (repeat->begun_ns != 0 && memcmp(&repeat->key, &key, sizeof(key)) == 0 &&
 	    clock_boot_ns() - repeat->begun_ns < WINDOW_NS) {
 		repeat->count++;
+		note_process(repeat, event->person);
 		return false;
 	}
 	write_repeats(refusals, repeat);

@@ -32,7 +32,7 @@ bool refusals_note(struct refusals *refusals, const struct audit_event *event, c
 void refusals_unlocked(struct refusals *refusals);
 /* Once a second. */
 void refusals_tick(struct refusals *refusals);
-/* Write every count that is not written yet: the end of the mount. */
+/* Write every count that is not written yet, and forget its path: the lock, the end. */
 void refusals_flush(struct refusals *refusals);
 
 uint64_t refusals_total(const struct refusals *refusals);

@@ -5,7 +5,7 @@
 
 static void answer(struct guard *guard, enum err err)
 {
-	if (guard->row->event == AUDIT_NONE && (guard->op == OP_FORGET || guard->op == OP_FORGET_MULTI))
+	if (guard->op == OP_FORGET || guard->op == OP_FORGET_MULTI)
 		guard->fsops->reply->none(guard->req);
 	else
 		(void)guard->fsops->reply->err(guard->req, err_errno(err));

@@ -96,7 +96,7 @@ static bool is_current(const struct guard *guard, const struct handle_user *user
 	       !atomic_load_explicit(&user->is_refused, memory_order_relaxed);
 }
 
-/* --- another process -------------------------------------------------------------------- */
+/* --- another process ---------------------------------------------------------------- */
 
 /* With the handle's lock; NULL: not seen yet. */
 static struct handle_user *find_other(struct handle *handle, pid_t thread)
@@ -244,7 +244,7 @@ enum err guard_use(struct guard *guard, uint64_t number, struct handle_use *use)
 						  : look_again(guard, handle, &handle->opener);
 }
 
-/* --- a new handle --------------------------------------------------------------------------- */
+/* --- a new handle ------------------------------------------------------------------- */
 
 static unsigned int actions_of_open(const struct guard *guard)
 {

@@ -199,7 +199,7 @@ static inline void world_free(struct world *world)
 	fixture_tear_down(&world->trail);
 }
 
-/* --- asking ------------------------------------------------------------------------ */
+/* --- asking ------------------------------------------------------------------------- */
 
 static inline struct answer asker_as(pid_t thread, uid_t uid)
 {
@@ -262,7 +262,8 @@ static inline uint64_t world_create(struct world *world, struct answer answer, u
 				    const char *name, int flags, uint64_t *number)
 {
 	struct guard *guard = begin(world, &answer, OP_CREATE,
-				    (struct guard_target){.dir = dir, .name = name, .flags = flags});
+				    (struct guard_target){.dir = dir, .name = name,
+							  .flags = flags});
 	struct fuse_entry_param entry = {0};
 	struct fuse_file_info fi = {.flags = flags};
 	struct store_attr attr;
@@ -351,7 +352,8 @@ static inline int world_rename(struct world *world, uid_t uid, uint64_t dir, con
 							  .new_name = new_name});
 
 	if (guard != NULL)
-		store_rename(world->store.store, dir, name, new_dir, new_name, 0, guard_done, guard);
+		store_rename(world->store.store, dir, name, new_dir, new_name, 0, guard_done,
+			     guard);
 	return wait_answer(&answer);
 }
 
@@ -385,7 +387,7 @@ static inline int world_unlink(struct world *world, uid_t uid, uint64_t dir, con
 	return wait_answer(&answer);
 }
 
-/* --- another process ------------------------------------------------------------------ */
+/* --- another process ---------------------------------------------------------------- */
 
 /* A child that waits until it is ended. */
 static inline pid_t child_new(void)
@@ -408,7 +410,7 @@ static inline void child_end(pid_t pid)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 }
 
-/* --- the trail ---------------------------------------------------------------------------- */
+/* --- the trail ---------------------------------------------------------------------- */
 
 /* A record as the tests look at it. */
 struct event {

@@ -177,13 +177,16 @@ START_TEST(test_refusal_is_recorded_and_parked)
 	error = 0;
 	for (size_t i = 0; i < events.count; i++)
 		if (events.list[i].type == AUDIT_DENY)
+			ck_assert_str_eq(events.list[i].path, "/a");
+	for (size_t i = 0; i < events.count; i++)
+		if (events.list[i].type == AUDIT_DENY)
 			error += events.list[i].count == 0 ? 1 : (int)events.list[i].count;
 	ck_assert_int_eq(error, 6);
 	world_free(&w);
 }
 END_TEST
 
-/* --- create covers what its handle does ----------------------------------------------- */
+/* --- create covers what its handle does --------------------------------------------- */
 
 START_TEST(test_create_covers_its_handle)
 {
@@ -272,7 +275,7 @@ START_TEST(test_dropping_set_id_is_part_of_a_write)
 }
 END_TEST
 
-/* --- the person of a handle --------------------------------------------------------------- */
+/* --- the person of a handle --------------------------------------------------------- */
 
 /* A pool thread of the same process with another uid: the opener's, and never refused. */
 START_TEST(test_server_thread_is_the_opener)
@@ -354,7 +357,7 @@ START_TEST(test_unseen_process_is_refused)
 }
 END_TEST
 
-/* --- classes ---------------------------------------------------------------------------------- */
+/* --- classes ------------------------------------------------------------------------ */
 
 START_TEST(test_directories_keep_their_class)
 {
@@ -429,7 +432,8 @@ START_TEST(test_split_link_set_needs_both)
 	static const char split[] = "[class left]\npath = /left\n"
 				    "[class right]\npath = /right\n"
 				    "[role one]\nmembers = uid:1001\nallow = edit on left\n"
-				    "[role both]\nmembers = uid:1004\nallow = edit on left, right\n";
+				    "[role both]\nmembers = uid:1004\n"
+				    "allow = edit on left, right\n";
 
 	world_new(&w, policy_text);
 	left = made_dir(&w, STORE_ROOT, "left");
@@ -501,7 +505,7 @@ START_TEST(test_reload_and_a_file_without_a_name)
 }
 END_TEST
 
-/* --- page cache ----------------------------------------------------------------------------------- */
+/* --- page cache --------------------------------------------------------------------- */
 
 static void add_number(void *ctx, uint64_t number)
 {
@@ -548,7 +552,7 @@ START_TEST(test_fills_and_writebacks)
 }
 END_TEST
 
-/* --- the lock ---------------------------------------------------------------------------------------- */
+/* --- the lock ----------------------------------------------------------------------- */
 
 static void lock_world(struct world *w)
 {
@@ -642,7 +646,7 @@ START_TEST(test_writeback_goes_on_while_locking)
 }
 END_TEST
 
-/* --- the trail fails ------------------------------------------------------------------------------------ */
+/* --- the trail fails ---------------------------------------------------------------- */
 
 /* No record, no access: neither data nor change. */
 START_TEST(test_no_record_no_access)
@@ -743,7 +747,7 @@ START_TEST(test_read_only)
 }
 END_TEST
 
-/* --- what phifsctl shows ---------------------------------------------------------------------------------- */
+/* --- what phifsctl shows ------------------------------------------------------------ */
 
 static void note_holder(void *ctx, const struct fsops_holder *holder)
 {
@@ -797,16 +801,15 @@ START_TEST(test_class_directories)
 {
 	struct world w;
 	struct store_attr attr;
+	uint64_t site;
 	static const char text[] = "[class inbox]\npath = /site/inbox\nowner = root:root\n"
 				   "mode = 2770\n[class any]\npath = /wards/*/x\n";
 
 	world_new(&w, text);
 	ck_assert_ok(fsops_make_class_directories(w.fsops));
 	ck_assert_ok(fsops_make_class_directories(w.fsops));
-	ck_assert_ok(store_getattr(w.store.store,
-				   fixture_find(&w.store, fixture_find(&w.store, STORE_ROOT, "site"),
-						"inbox"),
-				   &attr));
+	site = fixture_find(&w.store, STORE_ROOT, "site");
+	ck_assert_ok(store_getattr(w.store.store, fixture_find(&w.store, site, "inbox"), &attr));
 	ck_assert_uint_eq(attr.object.mode, S_IFDIR | 02770);
 	ck_assert_uint_eq(fixture_find(&w.store, STORE_ROOT, "wards"), 0);
 	world_events(&w, &events);

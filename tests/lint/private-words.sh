@@ -4,7 +4,7 @@
 . "${srcdir:-.}/tests/cli/lib.sh"
 
 # Brackets, so that this file does not contain what it looks for.
-places='/wor[k]/|/roo[t]/[a-z]|/hom[e]/[a-z]+/|/User[s]/|/tm[p]/issue'
+places='/wor[k]/|/roo[t]/[a-z]/|/hom[e]/[a-z]+/|/User[s]/|/tm[p]/issue'
 later='TOD[O]|FIXM[E]|HAC[K]'
 
 sources() {

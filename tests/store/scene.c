@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "store/apply.h"
 #include "store/committer.h"
+#include "store/flusher.h"
 #include "store/journal.h"
 #include "store/ledger.h"
 #include "store/volume.h"
@@ -259,6 +260,8 @@ void scene_checkpoint(struct scene *scene)
 	uint64_t before;
 
 	scene_sync(scene);
+	/* Its last word to the committer is said: no commit is left to come by itself. */
+	ck_assert(flusher_drain(scene->store->flusher, clock_boot_ns() + 10 * NS_PER_SECOND));
 	scene_applied(scene);
 	before = atomic_load(&scene->store->checkpoints);
 	committer_checkpoint(scene->store->committer);

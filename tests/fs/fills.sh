@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fill and invalidate: what was read through the page cache is dropped from it, so that
-# reading it once more is one more record.  Needs root and /dev/fuse.
+# reading it once more is another record.  Needs root and /dev/fuse.
 : "${srcdir:=.}" "${builddir:=.}"
 . "$srcdir/tests/audit/mounted.sh"
 
@@ -17,6 +17,7 @@ field offset <"$scratch/fills" >"$scratch/1"
 field length <"$scratch/fills" >"$scratch/2"
 paste "$scratch/1" "$scratch/2" |
 	awk '$1 <= 81920 && 81920 < $1 + $2 { n++ } END { print n + 0 }' >"$scratch/seen"
-[ "$(cat "$scratch/seen")" = "$(cat "$scratch/times")" ]
-ok $? "each read is one record" || sed 's/^/# records: /' "$scratch/seen"
+# More if a drop was faster than the reader, which then asks again.
+[ "$(cat "$scratch/seen")" -ge "$(cat "$scratch/times")" ]
+ok $? "each read is a record" || sed 's/^/# records: /' "$scratch/seen"
 done_testing

@@ -488,6 +488,13 @@ static bool check_image(struct run *run, const struct cut_point *cut, struct wor
 	if (is_right)
 		is_right = model_check(run->model, &cut->bounds, image->store, run->why,
 				       sizeof(run->why));
+	if (is_right && depth == 0 && below(run, 4) == 0) {
+		/* What was recovered is durable (I12). */
+		struct world again;
+
+		world_image_now(image, draw(run), draw(run), &again);
+		is_right = check_image(run, cut, &again, depth + 1);
+	}
 	if (is_right && below(run, 4) == 0)
 		is_right = goes_on(run, image);
 	world_free(image);

@@ -62,7 +62,7 @@ $as_nobody sh -c "exec 7>'$mnt/written'; echo begun >&7; read -r word; echo \$wo
 	<"$dir/go" >/dev/null 2>"$dir/writer" &
 writer=$!
 exec 6>"$dir/go"
-until_true 10 grep -q begun "$mnt/written"
+until_true 10 grep -qs begun "$mnt/written"
 expect 0 "holders" phifsctl holders --config "$conf"
 has out "names who writes" "$writer .* nobody "
 began=$(now_ms)
@@ -138,6 +138,31 @@ unlock_volume v
 ok $? "after unlock both work"
 cd "$scratch" || exit 1
 umount "$scratch/bound"
+
+# --- what is left in memory ------------------------------------------------------------------
+secret=$(printf 'uv%s' xyzzy-content)
+name=$(printf 'uv%s' xyzzy-name)
+stop_volume v
+start_volume v
+must ctl v unlock --passphrase-file "$dir/pass"
+mkdir "$mnt/names"
+for i in 1 2 3 4 5 6 7 8; do
+	yes "$secret" | head -c 300000 >"$mnt/names/$name-$i"
+	ln -s "$name-$i" "$mnt/names/link-$i"
+done
+cat "$mnt/names/$name"-* >/dev/null
+ls -l "$mnt/names" >/dev/null
+worker=$(worker_of v)
+count_in_memory() {
+	"$builddir/tests/fs/memory" "$worker" "$secret" "$name" "$(cat "$dir/pass")" | tr '\n' ' '
+}
+set -- $(count_in_memory)
+[ "$1" -gt 0 ] && [ "$2" -gt 0 ] && [ "$3" -eq 0 ]
+ok $? "content and names are in memory while it is open, the passphrase is not" || echo "# $*"
+lock_volume v --now
+[ "$(count_in_memory)" = "0 0 0 " ]
+ok $? "after the lock neither content nor names are" || echo "# $(count_in_memory)"
+unlock_volume v
 
 # --- wrong factors ---------------------------------------------------------------------------
 lock_volume v --now

@@ -1,8 +1,7 @@
 #!/bin/bash
 # DICOM: storescp receives images over (a private) loopback into the mount, dcmdump
 # reads them back; refused while locked, storing again after unlock without a restart.
-: "${srcdir:=.}" "${builddir:=.}"
-. "$srcdir/tests/apps/lib.sh"
+. "${srcdir:-.}/tests/apps/lib.sh"
 need_mounts
 skip_without storescp storescu dump2dcm dcmdump unshare nsenter ip
 
@@ -33,7 +32,7 @@ private_network() {
 	unshare --net sleep 600 &
 	network=$!
 	at_end "kill $network"
-	until_ok nsenter -t "$network" -n ip link set lo up
+	until_true 10 nsenter -t "$network" -n ip link set lo up
 }
 
 inside() { nsenter -t "$network" -n "$@"; }
@@ -42,7 +41,7 @@ start_server() {
 	inside storescp --output-directory "$inbox" 11112 >"$scratch/storescp" 2>&1 &
 	server=$!
 	at_end "kill $server"
-	until_ok inside storescu --call ANY-SCP 127.0.0.1 11112 "$scratch/first.dcm"
+	until_true 10 inside storescu --call ANY-SCP 127.0.0.1 11112 "$scratch/first.dcm"
 }
 
 send() { inside storescu --call ANY-SCP 127.0.0.1 11112 "$@"; }
@@ -51,23 +50,22 @@ has() { dcmdump "$inbox"/*"$1" | grep -q "Example^$2"; }
 pixels_of() { dcmdump +L +P 7fe0,0010 "$1"; }
 same_pixels() { diff <(pixels_of "$inbox"/*"$1") <(pixels_of "$scratch/$2.dcm"); }
 
-plan 9
 head -c 262144 /dev/urandom >"$scratch/pixels"
-ok "an image is made" make_image first 1001
+passes "an image is made" make_image first 1001
 make_image second 1002 >/dev/null 2>&1
 make_image third 1003 >/dev/null 2>&1
-mount_volume pacs
+open_volume pacs
 inbox=$scratch/pacs/mnt/inbox
 mkdir "$inbox"
 private_network
-ok "storescp stores into the mount" start_server
-ok "another image arrives" send "$scratch/second.dcm"
-ok "dcmdump reads it back from the mount" has 1002 second
-toggle_lock pacs locked
+passes "storescp stores into the mount" start_server
+passes "another image arrives" send "$scratch/second.dcm"
+passes "dcmdump reads it back from the mount" has 1002 second
+lock_volume pacs --now
 refused "nothing is stored while the volume is locked" send "$scratch/third.dcm"
 refused "nor read" cat "$inbox"/*1002
-toggle_lock pacs unlocked
-ok "the same server stores again after the unlock" until_ok send "$scratch/third.dcm"
-ok "and what it stored is whole" has 1003 third
-ok "to the last pixel" same_pixels 1003 third
-finish
+unlock_volume pacs
+passes "the same server stores again after the unlock" until_true 10 send "$scratch/third.dcm"
+passes "and what it stored is whole" has 1003 third
+passes "to the last pixel" same_pixels 1003 third
+done_testing

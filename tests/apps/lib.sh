@@ -1,18 +1,12 @@
-# Applications on a mounted volume: TAP in the shell.
+# Applications on a volume that phifsd serves: tests/fs/lib.sh, and
 #
-#	have PROGRAM... || skip   the whole test needs them
-#	plan N
-#	ok WHAT COMMAND...        passes if the command does
-#	not_ok_if WHAT COMMAND... passes if the command fails
-#	cleanup_with COMMAND...   runs it when the test ends, before the mounts go
+#	skip_without PROGRAM...   skip the whole test
+#	passes NAME COMMAND...    a function or program that must succeed
+#	refused NAME COMMAND...   that must not
+#	open_volume NAME ARG...   made if it is not there, started, unlocked
+#	at_end COMMAND            before the volumes are ended
 
-. "$srcdir/tests/fs/mount-lib.sh"
-
-test_number=0
-failures=0
-last_words=true
-
-plan() { echo "1..$1"; }
+. "${srcdir:-.}/tests/fs/lib.sh"
 
 skip_without() {
 	for program in "$@"; do
@@ -23,50 +17,26 @@ skip_without() {
 	done
 }
 
-result() {
-	test_number=$((test_number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $test_number - $2"
-	else
-		echo "not ok $test_number - $2"
-		sed 's/^/# /' "$scratch/log" | tail -n 20
-		failures=$((failures + 1))
-	fi
-}
-
-ok() {
-	what=$1
+passes() {
+	passes_name=$1
 	shift
-	"$@" >"$scratch/log" 2>&1
-	result $? "$what"
+	"$@" >"$out" 2>"$err" </dev/null
+	ok $? "$passes_name" || diagnose
 }
 
 refused() {
-	what=$1
+	refused_name=$1
 	shift
-	if "$@" >"$scratch/log" 2>&1; then
-		echo "it was not refused" >>"$scratch/log"
-		result 1 "$what"
-	else
-		result 0 "$what"
-	fi
+	! "$@" >"$out" 2>"$err" </dev/null
+	ok $? "$refused_name" || diagnose
 }
 
-# Run before the mounts are taken away, whatever happened.
-at_end() { last_words="$last_words; $*"; }
-leave() {
-	eval "$last_words"
-	cleanup
-}
-trap leave EXIT
-
-# Up to 10 s until a command succeeds.
-until_ok() {
-	for _ in $(seq 200); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	return 1
+open_volume() {
+	open_name=$1
+	shift
+	[ -d "$scratch/$open_name/st" ] || make_volume "$open_name"
+	start_volume "$open_name" "$@"
+	unlock_volume "$open_name"
 }
 
-finish() { [ "$failures" -eq 0 ]; }
+at_end() { at_exit="$*; $at_exit"; }

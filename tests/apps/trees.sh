@@ -1,8 +1,7 @@
 #!/bin/bash
 # Whole trees: git clone and tar, compared byte for byte; then again from the
 # ciphertext alone, after the volume was mounted anew.
-: "${srcdir:=.}" "${builddir:=.}"
-. "$srcdir/tests/apps/lib.sh"
+. "${srcdir:-.}/tests/apps/lib.sh"
 need_mounts
 skip_without git tar diff rsync
 
@@ -37,21 +36,20 @@ same() {
 			<(cd "$2" && find . -printf '%P %y %m %U %G %n %s %T@ %l\n' | grep -v ' d ' | sort)
 }
 
-plan 9
 source=$scratch/source
 make_tree "$source"
-mount_volume v
+open_volume v
 mnt=$scratch/v/mnt
-ok "tar writes a tree" sh -c "tar -C '$source' --format=posix -cf - . | (mkdir '$mnt/tar' && tar -C '$mnt/tar' -xpf -)"
-ok "which is the same" same "$source" "$mnt/tar"
-ok "rsync copies it inside the mount" rsync -aH "$mnt/tar/" "$mnt/copy/"
-ok "which is the same too" same "$source" "$mnt/copy"
+passes "tar writes a tree" sh -c "tar -C '$source' --format=posix -cf - . | (mkdir '$mnt/tar' && tar -C '$mnt/tar' -xpf -)"
+passes "which is the same" same "$source" "$mnt/tar"
+passes "rsync copies it inside the mount" rsync -aH "$mnt/tar/" "$mnt/copy/"
+passes "which is the same too" same "$source" "$mnt/copy"
 commit_tree "$source" >/dev/null 2>&1
-ok "git clones into the mount" git clone -q --no-local "$source" "$mnt/clone"
-ok "and finds it sound" git -C "$mnt/clone" fsck --full --strict
-ok "git works inside" sh -c "cd '$mnt/clone' && git mv 'many/file 1' moved && git commit -qm moved && git gc -q"
-unmount_volume v
-mount_volume v
-ok "after a new mount: the tree" same "$mnt/copy" "$mnt/tar"
-ok "after a new mount: the repository" git -C "$mnt/clone" fsck --full --strict
-finish
+passes "git clones into the mount" git clone -q --no-local "$source" "$mnt/clone"
+passes "and finds it sound" git -C "$mnt/clone" fsck --full --strict
+passes "git works inside" sh -c "cd '$mnt/clone' && git mv 'many/file 1' moved && git commit -qm moved && git gc -q"
+stop_volume v
+open_volume v
+passes "after a new mount: the tree" same "$mnt/copy" "$mnt/tar"
+passes "after a new mount: the repository" git -C "$mnt/clone" fsck --full --strict
+done_testing

@@ -103,17 +103,18 @@ enum err content_move_to_shard(struct store *store, struct content *content)
 	return err;
 }
 
-/* I17: the header against the ledger row (node->attr). */
-static enum err compare(const struct object_header *header, const struct node *node)
+/* I17: the header against the ledger row. */
+static enum err compare(const struct object_header *header, const struct object_id *id,
+			const struct object_attr *row)
 {
-	if (memcmp(&header->id, &node->id, sizeof(node->id)) != 0)
+	if (memcmp(&header->id, id, sizeof(*id)) != 0)
 		return ERR_TAMPERED;
-	if (header->attr.version < node->attr.version && !STORE_BREAK(I17_VERSION))
+	if (header->attr.version < row->version && !STORE_BREAK(I17_VERSION))
 		return ERR_ROLLBACK;
-	if (header->attr.version > node->attr.version)
+	if (header->attr.version > row->version)
 		return ERR_LEDGER_OLD;
-	if (header->attr.size != node->attr.size ||
-	    memcmp(header->attr.root, node->attr.root, OBJECT_ROOT_LEN) != 0)
+	if (header->attr.size != row->size ||
+	    memcmp(header->attr.root, row->root, OBJECT_ROOT_LEN) != 0)
 		return ERR_TAMPERED;
 	return ERR_OK;
 }
@@ -152,8 +153,8 @@ static enum err adopt(struct content *content, const struct object_header *heade
 	return tree_add(tree, 1, 0, body, NULL);
 }
 
-static enum err load(struct store *store, struct node *node, struct content **out,
-		     struct object_header *header)
+static enum err load(struct store *store, struct node *node, const struct object_attr *row,
+		     struct content **out, struct object_header *header)
 {
 	uint8_t page[BLOCK_SIZE];
 	struct content *content;
@@ -171,7 +172,7 @@ static enum err load(struct store *store, struct node *node, struct content **ou
 			err = ERR_TAMPERED;
 	}
 	if (err == ERR_OK)
-		err = compare(header, node);
+		err = compare(header, &node->id, row);
 	if (err == ERR_OK)
 		err = adopt(content, header, page + OBJECT_HEADER_LEN);
 	if (err != ERR_OK) {
@@ -199,13 +200,25 @@ static enum err content_new(struct store *store, struct node *node, struct conte
 	return ERR_OK;
 }
 
-/* Hang a loaded content into its node, unless another thread was faster. */
+/*
+ * Another thread loaded it too, since `row` was looked at, and may have changed
+ * it: what a load found then means nothing.  node->mutex held.
+ */
+static bool has_moved_on(const struct node *node, const struct object_attr *row)
+{
+	return node->content != NULL || atomic_load(&node->is_gone) ||
+	       node->attr.version != row->version;
+}
+
+/*
+ * Hang a content into its node, or give the one that another thread hung there;
+ * pinned.  node->mutex held.
+ */
 static struct content *attach(struct store *store, struct node *node, struct content *content,
 			      const struct object_header *header)
 {
 	struct content *surplus = NULL;
 
-	pthread_mutex_lock(&node->mutex);
 	if (node->content == NULL) {
 		node->content = content;
 		node_ref(store, node, 1);
@@ -222,7 +235,6 @@ static struct content *attach(struct store *store, struct node *node, struct con
 		content = node->content;
 	}
 	content_pin(content);
-	pthread_mutex_unlock(&node->mutex);
 	content_free(store, surplus);
 	return content;
 }
@@ -250,41 +262,66 @@ void content_pin(struct content *content)
 	content->users++;
 }
 
-enum err content_get(struct store *store, struct node *node, struct content **out)
+/* Pin what is loaded.  ERR_AGAIN: nothing is, and `row` is what a load must find. */
+static enum err get_loaded(struct store *store, struct node *node, struct content **out,
+			   struct object_attr *row, bool *is_new)
 {
-	struct object_header header;
-	struct content *content;
+	struct content *content = NULL;
 	enum err err;
-	bool is_new;
 
 	pthread_mutex_lock(&node->mutex);
-	content = node->content;
-	err = node->damaged;
-	is_new = node->is_new;
-	if (err != ERR_OK)
-		content = NULL;
+	err = atomic_load(&node->is_gone) ? ERR_STALE : node->damaged;
+	if (err == ERR_OK)
+		content = node->content;
 	if (content != NULL)
 		content_pin(content);
+	*row = node->attr;
+	*is_new = node->is_new;
 	pthread_mutex_unlock(&node->mutex);
-	if (content != NULL) {
-		if (atomic_load(&content->is_idle))
-			idle_remove(store, content);
-		*out = content;
-		return ERR_OK;
-	}
-	if (err != ERR_OK)
-		return err;
-	if (is_new)
-		err = content_new(store, node, &content);
-	else
-		err = load(store, node, &content, &header);
-	if (err != ERR_OK) {
-		if (err_exit_code(err) == 8 || err == ERR_LEDGER_OLD)
-			store_report(store, node, err, 0);
-		return err;
-	}
-	*out = attach(store, node, content, is_new ? NULL : &header);
+	if (content == NULL)
+		return err == ERR_OK ? ERR_AGAIN : err;
+	if (atomic_load(&content->is_idle))
+		idle_remove(store, content);
+	*out = content;
 	return ERR_OK;
+}
+
+/* ERR_AGAIN: it changed meanwhile. */
+static enum err get_by_load(struct store *store, struct node *node, const struct object_attr *row,
+			    bool is_new, struct content **out)
+{
+	struct object_header header;
+	struct content *content = NULL;
+	enum err err = is_new ? content_new(store, node, &content)
+			      : load(store, node, row, &content, &header);
+	bool again;
+
+	pthread_mutex_lock(&node->mutex);
+	again = has_moved_on(node, row);
+	if (err == ERR_OK && !again)
+		*out = attach(store, node, content, is_new ? NULL : &header);
+	pthread_mutex_unlock(&node->mutex);
+	if (again && (err == ERR_OK || err_exit_code(err) == 8 || err == ERR_LEDGER_OLD)) {
+		content_free(store, content);
+		return ERR_AGAIN;
+	}
+	if (err_exit_code(err) == 8 || err == ERR_LEDGER_OLD)
+		store_report(store, node, err, 0);
+	return err;
+}
+
+enum err content_get(struct store *store, struct node *node, struct content **out)
+{
+	struct object_attr row;
+	bool is_new;
+	enum err err;
+
+	do {
+		err = get_loaded(store, node, out, &row, &is_new);
+		if (err == ERR_AGAIN)
+			err = get_by_load(store, node, &row, is_new, out);
+	} while (err == ERR_AGAIN);
+	return err;
 }
 
 enum err content_get_empty(struct store *store, struct node *node, struct content **out)
@@ -298,8 +335,8 @@ enum err content_get_empty(struct store *store, struct node *node, struct conten
 	pthread_mutex_lock(&node->mutex);
 	if (node->damaged == ERR_OK)
 		node->damaged = ERR_TAMPERED;
-	pthread_mutex_unlock(&node->mutex);
 	*out = attach(store, node, content, NULL);
+	pthread_mutex_unlock(&node->mutex);
 	return ERR_OK;
 }
 

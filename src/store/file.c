@@ -129,8 +129,14 @@ enum err store_open_node(struct store *store, uint64_t number, bool truncate)
 		err = content_truncate(store, file.content, 0);
 	if (err == ERR_OK) {
 		pthread_mutex_lock(&file.node->mutex);
-		file.node->opens++;
+		/* Deleted since it was looked up, perhaps since it was pinned above. */
+		if (atomic_load(&file.node->is_gone))
+			err = ERR_STALE;
+		else
+			file.node->opens++;
 		pthread_mutex_unlock(&file.node->mutex);
+	}
+	if (err == ERR_OK) {
 		node_ref(store, file.node, 1);
 	}
 	file_close(store, &file);

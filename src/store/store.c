@@ -50,7 +50,8 @@ void store_freeze(struct store *store, enum err why)
 
 void store_report(struct store *store, struct node *node, enum err what, uint64_t block)
 {
-	if (atomic_exchange(&node->reported, true))
+	/* Whoever still looks at what was deleted finds it deleted. */
+	if (atomic_load(&node->is_gone) || atomic_exchange(&node->reported, true))
 		return;
 	atomic_fetch_add(&store->damaged, 1);
 	log_warning("object %llu: block %llu: %s; only this file is affected",

@@ -91,7 +91,7 @@ struct node {
 	uint64_t wanted_op;        /* some fsync waits for this */
 	uint64_t must_op;          /* a name committed must bring this (R3, I22) */
 	bool is_new;               /* no transaction has it yet */
-	bool is_gone;              /* its deletion is in a transaction, or it never existed */
+	atomic_bool is_gone;       /* its deletion is in a transaction, or it never existed */
 	bool is_dirty;             /* on the dirty list */
 	bool is_metadata;          /* an attributes object: part of the namespace (I21) */
 	struct node *dirty_next, *dirty_prev; /* protected by the dirty list's mutex */

@@ -1,6 +1,7 @@
 /* Rules of the namespace: what goes into one transaction, and when objects go (I21 to I23, R3). */
 #include <sys/stat.h>
 
+#include "store/volume.h"
 #include "test_store_rules.h"
 
 START_TEST(i21_an_fsynced_file_can_be_reached)
@@ -170,6 +171,27 @@ START_TEST(i23_what_a_cut_left_unlinked_goes_at_the_next_mount)
 }
 END_TEST
 
+START_TEST(i23_a_deleted_file_is_stale_and_no_damage)
+{
+	struct scene scene;
+	uint64_t x;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	scene_write(&scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
+	store_release_node(scene.store, x);
+	scene_checkpoint(&scene);
+	/* Looked up by somebody, who opens it too late. */
+	ck_assert_uint_eq(scene_find(&scene, "x"), x);
+	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
+	scene_checkpoint(&scene);
+	ck_assert_int_eq(store_open_node(scene.store, x, false), ERR_STALE);
+	ck_assert_int_eq(scene_read_error(&scene, x), ERR_STALE);
+	ck_assert_uint_eq(atomic_load(&scene.store->damaged), 0);
+	scene_free(&scene);
+}
+END_TEST
+
 START_TEST(r3_a_rename_over_waits_for_its_sources_data)
 {
 	struct scene scene, after;
@@ -209,4 +231,5 @@ RULES(namespace, i21_an_fsynced_file_can_be_reached, i21_names_are_a_prefix_of_h
       i22_rewriting_leaves_old_or_new_but_never_nothing,
       i23_an_unlinked_file_lives_until_its_last_close,
       i23_what_a_cut_left_unlinked_goes_at_the_next_mount,
+      i23_a_deleted_file_is_stale_and_no_damage,
       r3_a_rename_over_waits_for_its_sources_data)

@@ -320,6 +320,8 @@ static void change_name(struct worker *worker, const char *name)
 		number = attr.number;
 		err = store_link(store, number, worker->shared_dir, new_name, &attr);
 		store_forget(store, number, err == ERR_OK ? 2 : 1);
+		if (err == ERR_STALE) /* deleted since the lookup */
+			err = ERR_NOT_FOUND;
 		break;
 	default:
 		err = store_create_node(store, worker->shared_dir, name, S_IFREG | 0600, 0, 0, 0,

@@ -33,11 +33,11 @@ fi
 mount -t proc proc view/proc && mount --rbind /dev view/dev && mount -t tmpfs tmpfs view/run || exit 77
 [ "$2" != try ] || exit 0
 make -s -C "$2" install DESTDIR="$1/view" MAKEFLAGS= >install.log 2>&1 || { tail install.log; exit 1; }
-mkdir view/root/paste && cp lines.sh view/root/paste/ || exit 1
+mkdir view/paste && cp lines.sh view/paste/ || exit 1
 # Where it was installed to; the tests' own path has the build directory.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
-exec chroot view sh -c 'cd /root/paste && PS4="pasted: " && set -x && . ./lines.sh'
+exec chroot view sh -c 'cd /paste && PS4="pasted: " && set -x && . ./lines.sh'
 END
 enter="unshare --mount --pid --fork --kill-child --propagation private sh $scratch/enter.sh $scratch"
 $enter try >"$out" 2>"$err" || skip "no namespaces or no overlay here"

@@ -6,16 +6,15 @@
 #     broken.sh [crash [SECONDS]]
 : "${srcdir:=.}" "${builddir:=.}"
 list=$srcdir/tests/crash/broken.list
-log=$(mktemp) || exit 99
-trap 'rm -f "$log"' EXIT
-failed=0 number=0
-# A broken rule may be a thing waited for in vain.
-CK_DEFAULT_TIMEOUT=10
-export CK_DEFAULT_TIMEOUT
 if [ -w /dev/shm ]; then
 	: "${TMPDIR:=/dev/shm}"
-	export TMPDIR
 fi
+# What a broken store leaves behind goes with it.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/phifs-broken.XXXXXX") || exit 99
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+log=$TMPDIR/log
+failed=0 number=0
 
 # ok STATUS NAME
 ok() {
@@ -40,14 +39,12 @@ same_switches() {
 	grep -oh 'STORE_BREAK([A-Z0-9_]*)' "$srcdir"/src/store/*.c |
 		sed 's/.*(\(.*\))/\1/' | sort -u >"$log.src"
 	broken 1 | sort -u | diff "$log.src" - >"$log" && [ -s "$log.src" ]
-	status=$?
-	rm -f "$log.src"
-	return $status
 }
 
-# A violation is a failed case or a crash, not a program that was not there.
+# A violation is a failed case or a crash, not a program that was not there.  Ten
+# seconds: a broken rule may be a thing waited for in vain.
 finds() {
-	PHIFS_BREAK=$1 "$builddir/tests/crash/rules-broken" "$2" </dev/null >"$log" 2>&1
+	PHIFS_BREAK=$1 CK_DEFAULT_TIMEOUT=10 "$builddir/tests/crash/rules-broken" "$2" </dev/null >"$log" 2>&1
 	case $? in 0 | 2 | 126 | 127) return 1 ;; esac
 }
 
@@ -65,7 +62,6 @@ if [ "$1" = crash ]; then
 		cut_finds "$rule"
 		ok $? "power cuts find $rule broken"
 	done <"$log.cut"
-	rm -f "$log.cut"
 	exit $failed
 fi
 
@@ -79,5 +75,4 @@ while read -r rule name; do
 	finds "$rule" "$name"
 	ok $? "$name finds $rule broken"
 done <"$log.list"
-rm -f "$log.list"
 exit $failed

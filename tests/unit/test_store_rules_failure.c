@@ -61,6 +61,7 @@ START_TEST(i24_a_failed_journal_write_freezes)
 	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
 	expect_frozen(&scene, x);
 	expect_after_cut(&scene, 'a');
+	scene_free(&scene);
 }
 END_TEST
 
@@ -75,6 +76,7 @@ START_TEST(i24_a_failed_journal_flush_freezes)
 	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
 	expect_frozen(&scene, x);
 	expect_after_cut(&scene, 'a');
+	scene_free(&scene);
 }
 END_TEST
 
@@ -89,6 +91,7 @@ START_TEST(i24_a_failed_anchor_freezes)
 	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
 	expect_frozen(&scene, x);
 	expect_after_cut(&scene, 'b');
+	scene_free(&scene);
 }
 END_TEST
 
@@ -104,6 +107,7 @@ START_TEST(i24_a_failed_apply_freezes_and_loses_nothing)
 	ck_assert(answer_wait(&answer) == ERR_OK || answer.err == ERR_FROZEN);
 	expect_frozen(&scene, x);
 	expect_after_cut(&scene, 'b');
+	scene_free(&scene);
 }
 END_TEST
 
@@ -119,6 +123,7 @@ START_TEST(i24_a_failed_data_flush_freezes)
 	scene_fsync_begin(&scene, y, &answer);
 	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
 	expect_frozen(&scene, x);
+	scene_free(&scene);
 }
 END_TEST
 

@@ -11,6 +11,8 @@
 #include "store/flusher.h"
 #include "store/node.h"
 
+#define PRESS_MS 100
+
 /* A writer over the dirty limit. */
 struct memory_waiter {
 	struct memory_waiter *next;
@@ -86,11 +88,17 @@ static void mark_flushed(struct txn *txn)
 	}
 }
 
-static enum err commit(struct committer *committer, bool everything, uint64_t *names_op)
+/* What one commit is to take, and what it did. */
+struct round {
+	bool everything, has_left_over;
+	uint64_t names_op;
+};
+
+static enum err commit(struct committer *committer, struct round *round)
 {
 	struct store *store = committer->store;
 	struct txn *txn = txn_new(journal_seq(store->journal) + 1);
-	enum err err = txn == NULL ? ERR_NO_MEMORY : gather(store, txn, everything);
+	enum err err = txn == NULL ? ERR_NO_MEMORY : gather(store, txn, round->everything);
 
 	if (err == ERR_OK && txn->part_count > 0) {
 		err = seal(store, txn);
@@ -104,7 +112,8 @@ static enum err commit(struct committer *committer, bool everything, uint64_t *n
 		store_freeze(store, err);
 		return err;
 	}
-	*names_op = txn->names_op;
+	round->names_op = txn->names_op;
+	round->has_left_over = txn->has_left_over;
 	if (txn->part_count == 0) {
 		txn_free(store, txn);
 		return ERR_OK;
@@ -192,12 +201,13 @@ static void answer_memory(struct committer *committer, enum err err)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
-static int64_t due_at(struct committer *committer)
+/* When everything is to be committed, whoever waits or not. */
+static int64_t everything_due_at(struct committer *committer)
 {
 	struct store *store = committer->store;
 	int64_t at;
 
-	if (committer->is_urgent || committer->is_checkpoint_wanted ||
+	if (committer->is_everything || committer->is_checkpoint_wanted ||
 	    atomic_load(&store->pending_bytes) >= COMMIT_PENDING_MAX ||
 	    (committer->memory_waiters != NULL && atomic_load(&store->pending_bytes) > 0))
 		return 0;
@@ -212,29 +222,39 @@ static int64_t due_at(struct committer *committer)
 	return at + store->commit_interval_ms * NS_PER_MS;
 }
 
+static int64_t due_at(struct committer *committer)
+{
+	return committer->is_urgent ? 0 : everything_due_at(committer);
+}
+
 static void run_commit(struct committer *committer)
 {
 	struct store *store = committer->store;
 	bool checkpoint_wanted = committer->is_checkpoint_wanted;
-	bool everything = committer->is_everything || !committer->is_urgent || checkpoint_wanted;
-	uint64_t names_op = 0;
+	/* Those who ask for their own file, one after another, must not keep others waiting (I8). */
+	struct round round = {.everything = committer->memory_waiters != NULL ||
+					    everything_due_at(committer) <= clock_boot_ns()};
 	enum err err;
 
 	committer->is_urgent = committer->is_everything = committer->is_checkpoint_wanted = false;
 	committer->is_busy = true;
-	if (everything)
+	if (round.everything)
 		committer->flushed_all_at_ns = clock_boot_ns();
 	pthread_mutex_unlock(&committer->mutex);
-	err = commit(committer, everything, &names_op);
-	if (everything && err == ERR_OK && !STORE_BREAK(R1_NO_TIMER))
+	err = commit(committer, &round);
+	if (round.everything && err == ERR_OK && !STORE_BREAK(R1_NO_TIMER))
 		flusher_request_all(store);
 	if (checkpoint_wanted && err == ERR_OK) {
 		(void)journal_switch(store->journal);
 		applier_request_checkpoint(store->applier);
 	}
 	pthread_mutex_lock(&committer->mutex);
-	if (err == ERR_OK && names_op > committer->flushed_names_op)
-		committer->flushed_names_op = names_op;
+	if (err == ERR_OK && round.names_op > committer->flushed_names_op)
+		committer->flushed_names_op = round.names_op;
+	if (round.has_left_over) {
+		committer->is_urgent = true;
+		committer->is_everything |= round.everything;
+	}
 	committer->is_busy = false;
 	pthread_cond_broadcast(&committer->idle);
 }
@@ -415,6 +435,15 @@ void committer_wait_memory(struct committer *committer, size_t bytes, store_done
 	waiter->next = committer->memory_waiters;
 	committer->memory_waiters = waiter;
 	pthread_cond_signal(&committer->wake);
+	pthread_mutex_unlock(&committer->mutex);
+}
+
+void committer_press(struct committer *committer)
+{
+	pthread_mutex_lock(&committer->mutex);
+	committer->is_urgent = committer->is_everything = true;
+	pthread_cond_signal(&committer->wake);
+	clock_cond_wait(&committer->idle, &committer->mutex, clock_boot_ns() + PRESS_MS * NS_PER_MS);
 	pthread_mutex_unlock(&committer->mutex);
 }
 

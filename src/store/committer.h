@@ -25,6 +25,9 @@ void committer_wait_all(struct committer *committer, store_done *done, void *ctx
 /* Call `done` when dirty memory is below its limit: at once if it is now. */
 void committer_wait_memory(struct committer *committer, size_t bytes, store_done *done, void *ctx);
 
+/* Ask for a commit of everything and wait for one to end, or a tenth of a second. */
+void committer_press(struct committer *committer);
+
 /* Look again: memory was freed, a checkpoint is done. */
 void committer_poke(struct committer *committer);
 /* A cut is ready. */

@@ -487,6 +487,7 @@ enum err cut_take(struct content *content, struct cut **out)
 	cut->size = content->node->attr.size;
 	cut->blocks = content->node->attr.blocks;
 	cut->shrink = content->shrink;
+	cut->load = content->load;
 	err = overlay_snapshot(&content->live, &cut->overlay);
 	if (err != ERR_OK) {
 		free(cut);

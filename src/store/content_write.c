@@ -197,6 +197,12 @@ static enum err prepare(struct batch *batch)
 	return err;
 }
 
+static void count_dirty(struct store *store, struct content *content)
+{
+	atomic_fetch_add(&store->pending_bytes, BLOCK_SIZE);
+	content->load.dirty += BLOCK_COST;
+}
+
 /* Everything becomes visible; node->mutex held. */
 static enum err publish(struct batch *batch)
 {
@@ -211,10 +217,12 @@ static enum err publish(struct batch *batch)
 		struct extent *extent = batch->extents[i];
 
 		err = overlay_set(&content->live, extent);
-		if (extent->kind == EXTENT_STREAM)
+		if (extent->kind == EXTENT_STREAM) {
 			streamed = true;
-		else
-			atomic_fetch_add(&batch->store->pending_bytes, BLOCK_SIZE);
+			content->load.streamed += STREAM_COST + extent->count * ENTRY_LEN;
+		} else {
+			count_dirty(batch->store, content);
+		}
 	}
 	if (err != ERR_OK)
 		return err;
@@ -335,7 +343,7 @@ static enum err publish_size(struct batch *batch, uint64_t size)
 	}
 	for (uint32_t i = 0; i < batch->extent_count && err == ERR_OK; i++) {
 		err = overlay_set(&content->live, batch->extents[i]);
-		atomic_fetch_add(&batch->store->pending_bytes, BLOCK_SIZE);
+		count_dirty(batch->store, content);
 	}
 	if (err != ERR_OK)
 		return err;
@@ -392,6 +400,7 @@ static enum err set_hole(struct store *store, struct content *content, uint64_t 
 		struct object_attr *attr = &content->node->attr;
 
 		attr->blocks -= count < attr->blocks ? count : attr->blocks;
+		content->load.streamed += STREAM_COST + count * ENTRY_LEN;
 		node_changed(store, content->node);
 	}
 	return err;

@@ -8,8 +8,10 @@
 #include "store/content.h"
 #include "store/names.h"
 #include "store/node.h"
+#include "store/room.h"
 
-#define COPY_MAX (8u << 20)
+#define COPY_MAX  (8u << 20)
+#define PUNCH_MAX (256u << 20)
 
 /* A node and its content, pinned for one call. */
 struct open_file {
@@ -96,6 +98,8 @@ enum err store_setattr(struct store *store, uint64_t number, const struct store_
 	struct open_file file;
 	enum err err = store_may_change(store);
 
+	if (err == ERR_OK)
+		err = room_take(store, NULL, 0);
 	if (err == ERR_OK)
 		err = file_open(store, number, &file);
 	if (err != ERR_OK)
@@ -193,6 +197,18 @@ static uint64_t operation_of(struct node *node)
 	return op;
 }
 
+static enum err write_with_room(struct store *store, struct content *content, uint64_t offset,
+				const void *data, size_t len)
+{
+	enum err err = room_take(store, content, len);
+
+	if (err != ERR_OK)
+		return err;
+	err = content_write(store, content, offset, data, len, true);
+	room_give(store, len);
+	return err;
+}
+
 void store_write(struct store *store, uint64_t number, uint64_t offset, const void *data,
 		 size_t len, bool durable, store_done *done, void *ctx)
 {
@@ -209,7 +225,7 @@ void store_write(struct store *store, uint64_t number, uint64_t offset, const vo
 	}
 	err = must_be_regular(file.node);
 	if (err == ERR_OK)
-		err = content_write(store, file.content, offset, data, len, true);
+		err = write_with_room(store, file.content, offset, data, len);
 	if (err != ERR_OK)
 		done(ctx, err, 0);
 	else if (durable)
@@ -276,6 +292,29 @@ static enum err extend(struct store *store, struct open_file *file, uint64_t siz
 	return grows ? content_truncate(store, file->content, size) : ERR_OK;
 }
 
+/* In pieces: the entries of a large range do not fit one transaction. */
+static enum err punch(struct store *store, struct content *content, uint64_t offset, uint64_t len)
+{
+	uint64_t size = size_of(content->node);
+	enum err err = ERR_OK;
+
+	if (offset >= size)
+		return ERR_OK;
+	if (len > size - offset)
+		len = size - offset;
+	while (len > 0 && err == ERR_OK) {
+		uint64_t to_border = PUNCH_MAX - offset % PUNCH_MAX;
+		uint64_t piece = len < to_border ? len : to_border;
+
+		err = room_take(store, content, 0);
+		if (err == ERR_OK)
+			err = content_punch(store, content, offset, piece);
+		offset += piece;
+		len -= piece;
+	}
+	return err;
+}
+
 /*
  * Space is checked, not reserved: what is written later is encrypted anew and
  * may go through the journal.
@@ -296,7 +335,7 @@ enum err store_fallocate(struct store *store, uint64_t number, uint32_t mode, ui
 		return err;
 	err = must_be_regular(file.node);
 	if (err == ERR_OK && mode & (STORE_FALLOCATE_PUNCH | STORE_FALLOCATE_ZERO))
-		err = content_punch(store, file.content, offset, len);
+		err = punch(store, file.content, offset, len);
 	if (err == ERR_OK && (mode & STORE_FALLOCATE_KEEP_SIZE) == 0)
 		err = extend(store, &file, offset + len);
 	file_close(store, &file);
@@ -373,8 +412,8 @@ static enum err copy(struct store *store, struct open_file *from, uint64_t from_
 
 		err = content_read(store, from->content, from_offset + *copied, buffer, piece);
 		if (err == ERR_OK)
-			err = content_write(store, to->content, to_offset + *copied, buffer, piece,
-					    true);
+			err = write_with_room(store, to->content, to_offset + *copied, buffer,
+					      piece);
 		if (err == ERR_OK)
 			*copied += piece;
 	}

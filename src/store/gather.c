@@ -32,21 +32,35 @@ static enum err list_dirty(struct store *store, struct node ***list, size_t *cou
 	return ERR_OK;
 }
 
+/* A transaction that fills up. */
+struct filling {
+	struct txn *txn;
+	bool everything;
+	size_t used;
+};
+
+/* What still fits: any change, or only what somebody waits for. */
+struct fit {
+	bool any, wanted;
+};
+
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-static bool is_wanted(const struct node *node)
+/* Its content goes into this transaction if it is ready (R3, I22: in any case). */
+static bool is_taken(const struct node *node, struct fit fit)
 {
-	return node->wanted_op > node->appended_op || node->must_op > node->appended_op;
+	return fit.any || (fit.wanted && node->wanted_op > node->appended_op) ||
+	       node->must_op > node->appended_op;
 }
 
 /* node->mutex held. */
-static enum state_source choose(const struct node *node, bool has_room)
+static enum state_source choose(const struct node *node, struct fit fit)
 {
 	const struct content *content = node->content;
-	bool wanted = is_wanted(node) || has_room;
+	bool wanted = is_taken(node, fit);
 
 	if (!node->is_dirty || node->is_gone || content == NULL)
 		return TAKE_NOTHING;
@@ -86,6 +100,20 @@ static void take_shrinks(struct content *content, struct part *part)
 	content->ready = NULL;
 }
 
+static void lighten(struct load *load, struct load taken)
+{
+	load->dirty -= smaller(load->dirty, taken.dirty);
+	load->streamed -= smaller(load->streamed, taken.streamed);
+}
+
+/* The transaction has what cost that much. */
+static void unload(struct content *content, struct load taken)
+{
+	lighten(&content->load, taken);
+	if (content->flushing != NULL)
+		lighten(&content->flushing->load, taken);
+}
+
 static enum err take_state(struct content *content, struct part *part, enum state_source source)
 {
 	struct node *node = content->node;
@@ -100,6 +128,7 @@ static enum err take_state(struct content *content, struct part *part, enum stat
 		if (err == ERR_OK)
 			take_shrinks(content, part);
 		content->fresh_bytes = 0;
+		unload(content, content->load);
 		break;
 	case TAKE_CUT:
 		part->op = content->ready->op;
@@ -107,6 +136,7 @@ static enum err take_state(struct content *content, struct part *part, enum stat
 			part->attr.size = content->ready->size;
 		part->attr.blocks = content->ready->blocks;
 		part->shrink = content->ready->shrink;
+		unload(content, content->ready->load);
 		part->overlay = content->ready->overlay;
 		overlay_init(&content->ready->overlay);
 		cut_free(content->ready);
@@ -205,19 +235,50 @@ static enum err take(struct store *store, struct txn *txn, struct node *node,
 	return err;
 }
 
-/* Journal bytes that the live state of a node would cost at most. */
-static size_t cost(const struct node *node)
+/*
+ * Journal bytes that a node costs at most.  A block that was changed often
+ * counts often, but no file has more than what is in memory of all.
+ */
+static size_t cost(struct store *store, const struct node *node)
 {
-	size_t groups = node->content != NULL ? node->content->live.count : 0;
+	uint64_t in_memory = pages_bytes(&store->pages) / BLOCK_SIZE * BLOCK_COST;
 
-	return INODE_RECORD_COST + groups * TREE_FANOUT * ENTRY_LEN +
-	       (node->content != NULL ? node->content->fresh_bytes : 0);
+	if (node->content == NULL)
+		return INODE_RECORD_COST;
+	return INODE_RECORD_COST + node->content->load.streamed +
+	       smaller(node->content->load.dirty, in_memory);
+}
+
+static struct fit fit_of(const struct filling *filling, size_t its_cost)
+{
+	struct fit fit = {.wanted = filling->used + its_cost <= TXN_WANTED_MAX};
+
+	fit.any = fit.wanted && filling->used < TXN_TARGET_LEN &&
+		  (filling->everything || its_cost < STREAM_REQUEST_MIN);
+	return fit;
+}
+
+/* node->mutex held. */
+static enum err gather_node(struct store *store, struct filling *filling, struct node *node)
+{
+	size_t its_cost = cost(store, node);
+	struct fit fit = fit_of(filling, its_cost);
+	struct fit unlimited = {.any = filling->everything, .wanted = true};
+	enum state_source source = choose(node, fit);
+
+	if (source != choose(node, unlimited) && filling->used > 0)
+		filling->txn->has_left_over = true;
+	if (source == TAKE_NOTHING)
+		return ERR_OK;
+	filling->used += source == TAKE_LIVE || source == TAKE_CUT ? its_cost : INODE_RECORD_COST;
+	return take(store, filling->txn, node, source);
 }
 
 enum err gather(struct store *store, struct txn *txn, bool everything)
 {
+	struct filling filling = {.txn = txn, .everything = everything};
 	struct node **list = NULL;
-	size_t count = 0, used = 0;
+	size_t count = 0;
 	enum err err;
 
 	pthread_rwlock_wrlock(&store->names);
@@ -228,16 +289,8 @@ enum err gather(struct store *store, struct txn *txn, bool everything)
 		struct node *node = list[i];
 
 		pthread_mutex_lock(&node->mutex);
-		if (err == ERR_OK) {
-			bool has_room = everything ? used < TXN_TARGET_LEN
-						   : cost(node) < STREAM_REQUEST_MIN;
-			enum state_source source = choose(node, has_room);
-
-			if (source != TAKE_NOTHING) {
-				used += cost(node);
-				err = take(store, txn, node, source);
-			}
-		}
+		if (err == ERR_OK)
+			err = gather_node(store, &filling, node);
 		pthread_mutex_unlock(&node->mutex);
 		node_put(store, node);
 	}

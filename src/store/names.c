@@ -9,6 +9,7 @@
 #include "store/committer.h"
 #include "store/content.h"
 #include "store/node.h"
+#include "store/room.h"
 
 #define LINKS_MAX 65000u
 
@@ -144,8 +145,10 @@ static enum err make(struct store *store, uint64_t dir_number, const char *name,
 	struct content *content = NULL;
 	struct node *node = NULL;
 	struct open_dir dir;
-	enum err err = names_begin(store, true);
+	enum err err = room_take(store, NULL, 0);
 
+	if (err == ERR_OK)
+		err = names_begin(store, true);
 	if (err != ERR_OK)
 		return err;
 	err = open_dir_exclusive(store, dir_number, &dir);
@@ -224,8 +227,10 @@ enum err store_link(struct store *store, uint64_t number, uint64_t dir_number, c
 	struct content *content;
 	struct open_dir dir;
 	struct node *node;
-	enum err err = names_begin(store, true);
+	enum err err = room_take(store, NULL, 0);
 
+	if (err == ERR_OK)
+		err = names_begin(store, true);
 	if (err != ERR_OK)
 		return err;
 	err = node_get(store, number, NULL, &node);
@@ -332,9 +337,11 @@ static enum err remove_name(struct store *store, uint64_t dir_number, const char
 {
 	struct open_dir dir;
 	struct dir_hit hit;
-	/* Removing needs no room: a full disk can be emptied. */
-	enum err err = names_begin(store, false);
+	enum err err = room_take(store, NULL, 0);
 
+	/* It needs no room on disk: a full one can be emptied. */
+	if (err == ERR_OK)
+		err = names_begin(store, false);
 	if (err != ERR_OK)
 		return err;
 	err = open_dir_exclusive(store, dir_number, &dir);

@@ -58,6 +58,7 @@ struct txn {
 	struct part *parts_first, *parts_last;
 	size_t part_count;
 	uint64_t names_op;         /* namespace changes it has */
+	bool has_left_over;        /* it was full: another one is due at once */
 	uint8_t *records;          /* malloc'd: header, records, MAC, padding */
 	size_t records_len, records_room;
 	uint8_t *pages;            /* malloc'd: ciphertext blocks */

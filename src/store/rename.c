@@ -9,6 +9,7 @@
 #include "store/flusher.h"
 #include "store/names.h"
 #include "store/node.h"
+#include "store/room.h"
 
 /* One rename, possibly parked until a cut of its source is ready (R3). */
 struct renaming {
@@ -304,6 +305,7 @@ void store_rename(struct store *store, uint64_t dir, const char *name, uint64_t 
 		  const char *new_name, uint32_t flags, store_done *done, void *ctx)
 {
 	struct renaming *r;
+	enum err err;
 
 	if (strlen(name) > STORE_NAME_MAX || strlen(new_name) > STORE_NAME_MAX) {
 		done(ctx, ERR_NAME_LENGTH, 0);
@@ -313,9 +315,11 @@ void store_rename(struct store *store, uint64_t dir, const char *name, uint64_t 
 		done(ctx, ERR_INVALID, 0);
 		return;
 	}
-	r = calloc(1, sizeof(*r));
+	/* Not in attempt(), which may run on the flusher's thread. */
+	err = room_take(store, NULL, 0);
+	r = err == ERR_OK ? calloc(1, sizeof(*r)) : NULL;
 	if (r == NULL) {
-		done(ctx, ERR_NO_MEMORY, 0);
+		done(ctx, err != ERR_OK ? err : ERR_NO_MEMORY, 0);
 		return;
 	}
 	r->store = store;

@@ -22,7 +22,10 @@
  * Waiting.  No call waits for a flush.  Calls that must (store_fsync,
  * store_sync, durable writes, rename over a target, writers over the dirty
  * limit) take a completion: it is called exactly once, possibly before the
- * call returns, on any thread, with no lock of the store held.
+ * call returns, on any thread, with no lock of the store held.  Only when more
+ * has piled up in memory than a transaction can carry, a call that changes
+ * something sleeps until a commit has taken it: so a completion must not make
+ * such a call.
  *
  * Threads.  All calls are thread-safe.  Between store_lock and store_unlock
  * every call but store_getattr (frozen), store_forget, store_release_node and

@@ -43,6 +43,9 @@
 #define COMMIT_PENDING_MAX   (8u << 20)   /* journal bytes that start a commit */
 #define DIRTY_MAX            (32u << 20)  /* plaintext in memory; then writers are parked */
 #define TXN_TARGET_LEN       (12u << 20)  /* file data beyond this waits for the next one */
+#define TXN_WANTED_MAX       (52u << 20)  /* so does what somebody waits for, beyond this */
+#define BACKLOG_MARGIN       (8u << 20)   /* beyond DIRTY_MAX: then callers sleep (room.h) */
+#define STREAMED_MAX         (8u << 20)   /* entries of one file's streamed blocks */
 #define STREAM_THRESHOLD     (256u << 10) /* fresh bytes of a file that go through the journal */
 #define STREAM_REQUEST_MIN   (64u << 10)  /* a write of that many fresh bytes streams at once */
 #define WRITE_MAX            (1u << 20)
@@ -55,6 +58,8 @@
 #define ANCHOR_INTERVAL_MS   10
 #define NO_SHRINK            UINT64_MAX
 #define INODE_RECORD_COST    700          /* journal bytes a changed node is counted with */
+#define BLOCK_COST           (BLOCK_SIZE + 128) /* ... a block that goes through the journal */
+#define STREAM_COST          64           /* ... an extent that does not, besides its entries */
 
 struct content;
 struct dir;
@@ -100,11 +105,17 @@ struct node {
 	struct dir *dir;           /* NULL: not a directory or not indexed */
 };
 
+/* Journal bytes that a content's changes cost; a block changed twice may count twice. */
+struct load {
+	uint64_t dirty, streamed;
+};
+
 /* A frozen state of a node's content: what the flusher makes durable (R1). */
 struct cut {
 	uint64_t op;
 	uint64_t size, blocks;
 	uint64_t shrink;           /* smallest size since the cut or transaction before it */
+	struct load load;          /* since the last transaction */
 	struct overlay overlay;
 };
 
@@ -128,6 +139,7 @@ struct content {
 	uint64_t sealing_shrink;   /* of the part whose tree is being built */
 	uint64_t high_block;       /* no state ever had data at or above this block */
 	uint64_t fresh_bytes;      /* dirty bytes of fresh blocks since the last transaction */
+	struct load load;          /* since the last transaction */
 	struct range *in_flight;   /* writes and truncates under way (R5) */
 	uint64_t streamed_op;      /* op of the last streamed write */
 	uint64_t synced_op;        /* streamed writes up to here are flushed */
@@ -203,6 +215,7 @@ struct store {
 	uint64_t dirty_count;
 	int64_t dirty_since_ns;
 	atomic_uint_fast64_t pending_bytes;
+	atomic_uint_fast64_t reserved_bytes; /* of calls that are on their way (room.h) */
 
 	pthread_mutex_t idle_mutex;
 	struct content *idle_first, *idle_last;

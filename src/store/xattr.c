@@ -3,6 +3,7 @@
 #include "store/attributes.h"
 #include "store/content.h"
 #include "store/node.h"
+#include "store/room.h"
 
 /* A node with its content, for one call. */
 static enum err begin(struct store *store, uint64_t number, struct node **node,
@@ -58,6 +59,8 @@ enum err store_setxattr(struct store *store, uint64_t number, const char *name, 
 	if (err == ERR_OK)
 		err = store_may_change(store);
 	if (err == ERR_OK)
+		err = room_take(store, NULL, 0);
+	if (err == ERR_OK)
 		err = space_admit(store->space, atomic_load(&store->pending_bytes) + len, 1);
 	if (err != ERR_OK)
 		return err;
@@ -83,6 +86,8 @@ enum err store_removexattr(struct store *store, uint64_t number, const char *nam
 
 	if (err == ERR_OK)
 		err = store_may_change(store);
+	if (err == ERR_OK)
+		err = room_take(store, NULL, 0);
 	if (err != ERR_OK)
 		return err;
 	pthread_rwlock_rdlock(&store->names);

@@ -34,6 +34,7 @@ int main(int argc, char **argv)
 	rules_namespace(add);
 	rules_integrity(add);
 	rules_failure(add);
+	rules_limits(add);
 	if (case_count == 0)
 		return 2;
 	if (secmem_init() != ERR_OK || crypto_init() != ERR_OK)

@@ -21,6 +21,7 @@ void rules_recovery(rules_add *add);
 void rules_namespace(rules_add *add);
 void rules_integrity(rules_add *add);
 void rules_failure(rules_add *add);
+void rules_limits(rules_add *add);
 
 #define RULES(theme, ...)                                                             \
 	void rules_##theme(rules_add *add)                                            \

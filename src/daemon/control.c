@@ -166,15 +166,22 @@ static void *run_connection(void *arg)
 static struct connection *find_place(struct control *control, uid_t uid)
 {
 	struct connection *place = NULL;
-	size_t same = 0;
+	size_t same = 0, others = 0;
 
 	for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
-		if (control->connections[i].fd < 0)
+		const struct connection *connection = &control->connections[i];
+
+		if (connection->fd < 0)
 			place = &control->connections[i];
-		else if (control->connections[i].uid == uid)
+		else if (connection->uid == uid)
 			same++;
+		others += connection->fd >= 0 && connection->uid != 0;
 	}
-	return uid != 0 && same >= CONTROL_PER_USER_MAX ? NULL : place;
+	/* One person may have thousands of uids (subuid(5)). */
+	if (uid != 0 && (same >= CONTROL_PER_USER_MAX ||
+			 others >= CONTROL_CONNECTIONS_MAX - CONTROL_FOR_ROOT))
+		return NULL;
+	return place;
 }
 
 /* Called with the mutex. */

@@ -13,6 +13,7 @@
 
 #define CONTROL_CONNECTIONS_MAX 64 /* at the same time */
 #define CONTROL_PER_USER_MAX    8  /* of these, of one user other than root */
+#define CONTROL_FOR_ROOT        16 /* of these, kept free for root, who must be able to lock */
 #define CONTROL_RECEIVE_MS      300000 /* somebody may be typing a passphrase */
 #define CONTROL_SEND_MS         10000
 #define CONTROL_TEXT_MAX        512

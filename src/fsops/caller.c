@@ -150,14 +150,15 @@ void caller_subject(const struct caller *caller, struct policy_subject *subject)
 					   .group_count = caller->group_count};
 }
 
-static void read_person(struct callers *callers, struct caller *caller, uid_t uid)
+static enum err read_person(struct callers *callers, struct caller *caller, uid_t uid)
 {
 	struct audit_person *person = &caller->person;
 	pid_t tgid = caller->process->tgid;
 
 	person->uid = uid;
 	person->pid = tgid;
-	person->login_uid = proc_login_uid(tgid);
+	if (proc_login_uid(tgid, &person->login_uid) != ERR_OK)
+		return ERR_DENIED;
 	person->session = proc_session(tgid);
 	users_name(callers->users, uid, person->user);
 	if (person->login_uid != LOGIN_UID_UNSET)
@@ -168,6 +169,7 @@ static void read_person(struct callers *callers, struct caller *caller, uid_t ui
 		snprintf(person->from, sizeof(person->from), "service");
 	else
 		proc_from(caller->process->terminal, person->from, sizeof(person->from));
+	return ERR_OK;
 }
 
 /* Takes `process` over, also on failure. */
@@ -193,9 +195,9 @@ static enum err caller_read(struct callers *callers, struct process *process, pi
 	c->groups[0] = gid; /* the fsgid: its primary group */
 	memcpy(c->groups + 1, groups, count * sizeof(gid_t));
 	c->group_count = count + 1;
-	read_person(callers, c, uid);
+	err = read_person(callers, c, uid);
 	c->read_ns = clock_boot_ns();
-	if (!caller_has_thread(c, tid)) {
+	if (err != ERR_OK || !caller_has_thread(c, tid)) {
 		caller_put(c);
 		return ERR_DENIED;
 	}

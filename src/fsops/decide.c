@@ -319,9 +319,7 @@ static enum err plan_open(struct guard *guard, struct question *question)
 
 struct maker {
 	const struct guard *guard;
-	uint64_t generation;
-	struct policy_verdict verdict;
-	bool is_found;
+	struct caller *caller; /* a reference; NULL: not found */
 };
 
 static bool is_maker(void *ctx, struct handle *handle)
@@ -330,30 +328,34 @@ static bool is_maker(void *ctx, struct handle *handle)
 
 	pthread_mutex_lock(&handle->mutex);
 	if (handle->is_created && !atomic_load(&handle->opener.is_refused) &&
-	    atomic_load(&handle->opener.generation) == maker->generation &&
-	    caller_same_process(handle->opener.caller, maker->guard->caller)) {
-		maker->verdict = handle->opener.verdict;
-		maker->is_found = true;
-	}
+	    caller_same_process(handle->opener.caller, maker->guard->caller))
+		maker->caller = caller_hold(handle->opener.caller);
 	pthread_mutex_unlock(&handle->mutex);
-	return !maker->is_found;
+	return maker->caller == NULL;
 }
 
 /*
  * fchmod(2), fchown(2), futimens(2), fsetxattr(2) reach us without their handle:
  * `create` covers them while the process has the handle open that made the file.
+ * It is asked for anew, as for a handle: policies and locks come and go meanwhile.
  */
-static enum err or_as_maker(struct guard *guard, enum err err)
+static enum err or_as_maker(struct guard *guard, struct question *question,
+			    unsigned int actions, const struct place_set *set)
 {
-	struct maker maker = {.guard = guard, .generation = guard->scope->generation};
+	struct maker maker = {.guard = guard};
+	enum err err = question_ask(question, actions, set, guard);
+	struct question makers;
 
 	if (err != ERR_DENIED)
 		return err;
 	handle_walk_node(guard->fsops->handles, guard->target.number, is_maker, &maker);
-	if (!maker.is_found)
+	if (maker.caller == NULL)
 		return err;
-	guard->verdict = maker.verdict;
-	return ERR_OK;
+	question_begin(&makers, question->scope, maker.caller);
+	err = question_ask(&makers, BIT(ACTION_CREATE), set, guard);
+	caller_put(maker.caller);
+	/* Refused for what was asked, and with its cause. */
+	return err == ERR_OK ? ERR_OK : question_ask(question, actions, set, guard);
 }
 
 static const struct {
@@ -429,7 +431,7 @@ static enum err plan_setattr(struct guard *guard, struct question *question)
 	if (err != ERR_OK)
 		return err;
 	guard->class_index = set.classes[0];
-	return or_as_maker(guard, question_ask(question, actions, &set, guard));
+	return or_as_maker(guard, question, actions, &set);
 }
 
 static enum err plan_xattr(struct guard *guard, struct question *question)
@@ -444,8 +446,7 @@ static enum err plan_xattr(struct guard *guard, struct question *question)
 	note_object(guard, guard->target.number);
 	if (err != ERR_OK)
 		return err;
-	return or_as_maker(guard, question_ask(question, BIT(is_users ? ACTION_WRITE : ACTION_ATTR),
-					       &set, guard));
+	return or_as_maker(guard, question, BIT(is_users ? ACTION_WRITE : ACTION_ATTR), &set);
 }
 
 /* Where the row's action on the node is not the whole answer. */
@@ -477,6 +478,27 @@ static enum err decide_by_policy(struct guard *guard)
 	return err;
 }
 
+/* A refusal is about the side that was refused. */
+static enum err use_copy_target(struct guard *guard)
+{
+	struct handle_use source = guard->use;
+	uint64_t number = guard->number;
+	enum err err;
+
+	guard->use = (struct handle_use){0};
+	guard->number = 0;
+	err = guard_use(guard, guard->target.out_handle, &guard->use);
+	if (err != ERR_OK) {
+		handle_use_release(&source);
+		return err;
+	}
+	guard->out = guard->use;
+	guard->use = source;
+	guard->number = number;
+	guard->object_id = source.handle->object_id;
+	return ERR_OK;
+}
+
 enum err guard_decide(struct guard *guard)
 {
 	const struct guard_target *target = &guard->target;
@@ -491,7 +513,5 @@ enum err guard_decide(struct guard *guard)
 	if (guard->row->action != ACTION_OF_HANDLE)
 		return decide_by_policy(guard);
 	err = guard_use(guard, target->handle, &guard->use);
-	if (err == ERR_OK && guard->op == OP_COPY_RANGE)
-		err = guard_use(guard, target->out_handle, &guard->out);
-	return err;
+	return err == ERR_OK && guard->op == OP_COPY_RANGE ? use_copy_target(guard) : err;
 }

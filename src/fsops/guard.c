@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/secmem.h"
 #include "fsops/guard_private.h"
 
 /* How long a FROZEN or CLEAN answer waits for the last commit of a lock: more than its deadline. */
@@ -55,13 +54,6 @@ static struct guard *guard_new(struct fsops *fsops, fuse_req_t req, enum op op,
 	return guard;
 }
 
-static void wipe_text(char *text)
-{
-	if (text != NULL)
-		secmem_wipe(text, strlen(text));
-	free(text);
-}
-
 void guard_free(struct guard *guard)
 {
 	struct fsops *fsops = guard->fsops;
@@ -74,8 +66,7 @@ void guard_free(struct guard *guard)
 	handle_use_release(&guard->out);
 	caller_put(guard->caller);
 	scope_put(guard->scope);
-	wipe_text(guard->path);
-	wipe_text(guard->new_path);
+	guard_forget_paths(guard);
 	guard_pool_put(fsops->pool, guard);
 	/* Last: with nothing in flight the volume may go away. */
 	if (is_entered)

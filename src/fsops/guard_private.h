@@ -124,6 +124,8 @@ void handle_use_release(struct handle_use *use);
 
 /* Paths of the names that this request is about; failing is no error. */
 void guard_find_paths(struct guard *guard);
+/* Wiped and freed: the request is over, or goes on with another file. */
+void guard_forget_paths(struct guard *guard);
 /* What every record of the request has. */
 void guard_fill_event(struct guard *guard, struct audit_event *event);
 /* audit_append; remembers whether the trail works. ERR_AUDIT. */

@@ -1,5 +1,6 @@
 #include "fsops/proc.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -113,9 +114,12 @@ static uint32_t read_number(pid_t pid, const char *name)
 	return end == text || value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-uid_t proc_login_uid(pid_t pid)
+enum err proc_login_uid(pid_t pid, uid_t *uid)
 {
-	return read_number(pid, "loginuid");
+	errno = 0;
+	*uid = read_number(pid, "loginuid");
+	/* No such file: a kernel without audit, or the process has ended, which others notice. */
+	return errno == 0 || errno == ENOENT ? ERR_OK : err_from_errno(errno);
 }
 
 uint32_t proc_session(pid_t pid)

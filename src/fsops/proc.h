@@ -19,7 +19,12 @@ enum err proc_status(pid_t tid, pid_t *tgid, gid_t groups[POLICY_GROUPS_MAX],
 /* Start time in clock ticks since boot, controlling terminal (0: none). */
 enum err proc_start(pid_t pid, uint64_t *start, uint32_t *terminal) MUST_CHECK;
 
-uid_t proc_login_uid(pid_t pid);    /* LOGIN_UID_UNSET if not known */
+/*
+ * LOGIN_UID_UNSET: nobody logged in, or this kernel knows no logins.  Any other
+ * failure is an error: who has no login counts as a service, so a look that
+ * failed must not pass for none.
+ */
+enum err proc_login_uid(pid_t pid, uid_t *uid) MUST_CHECK;
 uint32_t proc_session(pid_t pid);   /* UINT32_MAX if not known */
 /* Path of the executable, cut at the front if longer; "" if not known (a kernel thread). */
 void proc_executable(pid_t pid, char *path, size_t size);

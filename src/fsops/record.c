@@ -81,6 +81,20 @@ void guard_find_paths(struct guard *guard)
 		guard->new_path = path_of(guard, target->new_dir, target->new_name);
 }
 
+static void wipe_text(char **text)
+{
+	if (*text != NULL)
+		secmem_wipe(*text, strlen(*text));
+	free(*text);
+	*text = NULL;
+}
+
+void guard_forget_paths(struct guard *guard)
+{
+	wipe_text(&guard->path);
+	wipe_text(&guard->new_path);
+}
+
 /* --- events ------------------------------------------------------------------------- */
 
 static const struct policy_class *class_of(const struct scope *scope, int class_index)

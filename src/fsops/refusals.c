@@ -17,7 +17,7 @@
 struct key {
 	uint64_t number;       /* 0: a name that does not exist, or may not be looked at */
 	uint64_t path_hash;    /* then: of its path */
-	uid_t uid;
+	uid_t uid, login_uid;  /* two administrators are both root */
 	int rule;
 	int err;
 	char action[16];
@@ -151,6 +151,7 @@ static void make_key(struct key *key, const struct audit_event *event)
 	if (event->number == 0 && event->path != NULL)
 		key->path_hash = hash_of(event->path, strlen(event->path));
 	key->uid = event->person == NULL ? (uid_t)-1 : event->person->uid;
+	key->login_uid = event->person == NULL ? LOGIN_UID_UNSET : event->person->login_uid;
 	key->rule = event->rule;
 	key->err = event->err;
 	copy(key->action, sizeof(key->action), event->action);

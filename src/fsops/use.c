@@ -122,6 +122,7 @@ static enum err record_identity(struct guard *guard, const struct handle *handle
 				const struct handle_user *user)
 {
 	struct audit_event event = {.type = AUDIT_IDENTITY};
+	enum err err;
 
 	guard->number = handle->node;
 	guard->object_id = handle->object_id;
@@ -132,7 +133,10 @@ static enum err record_identity(struct guard *guard, const struct handle *handle
 	event.person = caller_person(user->caller);
 	event.handle = handle->number;
 	event.detail = "a handle that another process opened";
-	return fsops_append(guard->fsops, &event);
+	err = fsops_append(guard->fsops, &event);
+	/* A copy has a second handle, of another file. */
+	guard_forget_paths(guard);
+	return err;
 }
 
 /* With the handle's lock: a place among the others; the oldest makes room. */

@@ -42,6 +42,8 @@ static const char *cut_path(struct policy_class_entry *class)
 		part[len] = '\0';
 		class->parts[class->part_count++] = strcmp(part, "*") == 0 ? NULL : part;
 		part += len + (is_last ? 0 : 1);
+		if (!is_last && *part == '\0')
+			return "has an empty component";
 	}
 	return NULL;
 }

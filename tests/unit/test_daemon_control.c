@@ -286,6 +286,48 @@ START_TEST(test_connections_are_limited)
 }
 END_TEST
 
+static int connect_as(uid_t uid)
+{
+	int fd;
+
+	ck_assert_int_eq(seteuid(uid), 0);
+	fd = connect_raw();
+	ck_assert_int_eq(seteuid(0), 0);
+	return fd;
+}
+
+/* Many users together cannot keep root, who may have to lock, from being heard. */
+START_TEST(test_users_leave_room_for_root)
+{
+	struct fake fake = {.opener = (uid_t)-1};
+	struct client *client = start(&fake);
+	struct wire_request request = {.type = WIRE_WAIT};
+	const int limit = CONTROL_CONNECTIONS_MAX - CONTROL_FOR_ROOT;
+	int fds[CONTROL_CONNECTIONS_MAX], fd;
+	char byte;
+
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chmod(directory, 0755), 0);
+		for (int i = 0; i < limit; i++) {
+			fds[i] = connect_as(50000 + (uid_t)(i / CONTROL_PER_USER_MAX));
+			ck_assert_ok(wire_send_request(fds[i], &request));
+		}
+		wait_until(&fake.waiting, limit);
+		fd = connect_as(60000);
+		ck_assert_int_eq(read(fd, &byte, 1), 0);
+		close(fd);
+		fd = connect_raw();
+		ck_assert_ok(wire_send_request(fd, &request));
+		wait_until(&fake.waiting, limit + 1);
+		close(fd);
+		for (int i = 0; i < limit; i++)
+			close(fds[i]);
+		wait_until(&fake.waiting, 0);
+	}
+	stop(client);
+}
+END_TEST
+
 /* --- who may ask what --------------------------------------------------------------- */
 
 START_TEST(test_who_may)
@@ -336,5 +378,5 @@ END_TEST
 UNIT_MAIN("daemon/control", test_requests_follow_each_other, test_secret_and_message,
 	  test_refused_is_noted, test_stop_ends_waiting_answers,
 	  test_client_that_leaves_ends_its_answer, test_nonsense_is_told_and_ends_it,
-	  test_connections_are_limited, test_who_may, test_lock_is_for_the_opener,
-	  test_why_is_about_oneself)
+	  test_connections_are_limited, test_users_leave_room_for_root, test_who_may,
+	  test_lock_is_for_the_opener, test_why_is_about_oneself)

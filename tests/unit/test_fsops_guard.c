@@ -209,6 +209,15 @@ START_TEST(test_create_covers_its_handle)
 	ck_assert_ptr_nonnull(guard);
 	guard_end_attr(guard, ERR_OK, &st, 1);
 	ck_assert_int_eq(wait_answer(&answer), -1);
+	/* Neither a reload nor a lock in between takes that away. */
+	fsops_set_policy(w.fsops, world_policy(policy_text));
+	fsops_wipe(w.fsops);
+	answer = asker(DEPOSITOR);
+	guard = begin(&w, &answer, OP_SETATTR,
+		      (struct guard_target){.number = file, .set = STORE_SET_MODE});
+	ck_assert_ptr_nonnull(guard);
+	guard_end_attr(guard, ERR_OK, &st, 1);
+	ck_assert_int_eq(wait_answer(&answer), -1);
 	world_release(&w, file, handle);
 	ck_assert_int_eq(refusal(&w, asker(DEPOSITOR), OP_SETATTR,
 				 (struct guard_target){.number = file, .set = STORE_SET_MODE}),
@@ -336,6 +345,38 @@ START_TEST(test_another_process_is_itself)
 	ck_assert_uint_eq(events_of(&events, AUDIT_READ), 4);
 	event = event_of(&events, AUDIT_DENY);
 	ck_assert_uint_eq(event->uid, STRANGER);
+	world_free(&w);
+}
+END_TEST
+
+/* A copy that may be read and not written: the refusal is about the file written to. */
+START_TEST(test_refused_copy_names_its_target)
+{
+	struct world w;
+	pid_t child = child_new();
+	uint64_t from, to, reader, writer;
+	const struct event *event;
+	int error;
+
+	world_new(&w, policy_text);
+	from = made_file(&w, NURSE, STORE_ROOT, "from");
+	to = made_file(&w, NURSE, STORE_ROOT, "to");
+	reader = world_open(&w, asker(NURSE), from, O_RDONLY, &error);
+	writer = world_open(&w, asker(NURSE), to, O_WRONLY, &error);
+	ck_assert_int_eq(refusal(&w, asker_as(child, VIEWER), OP_COPY_RANGE,
+				 (struct guard_target){.number = from, .handle = reader,
+						       .out_number = to, .out_handle = writer,
+						       .length = 10}),
+			 EACCES);
+	child_end(child);
+	world_release(&w, from, reader);
+	world_release(&w, to, writer);
+	world_events(&w, &events);
+	event = event_of(&events, AUDIT_DENY);
+	ck_assert_uint_eq(event->uid, VIEWER);
+	ck_assert_str_eq(event->path, "/to");
+	ck_assert_uint_eq(event->handle, writer);
+	ck_assert_str_eq(event->action, "write");
 	world_free(&w);
 }
 END_TEST
@@ -839,7 +880,7 @@ UNIT_MAIN("fsops guard", test_default_is_no, test_records_of_a_session,
 	  test_create_covers_its_handle, test_truncating_open_is_write,
 	  test_dropping_set_id_is_part_of_a_write, test_reload_and_a_file_without_a_name,
 	  test_server_thread_is_the_opener, test_another_process_is_itself,
-	  test_unseen_process_is_refused, test_directories_keep_their_class,
+	  test_refused_copy_names_its_target, test_unseen_process_is_refused, test_directories_keep_their_class,
 	  test_file_moves_by_who_may_do_both, test_split_link_set_needs_both,
 	  test_reload_ends_open_handles, test_fills_and_writebacks, test_locked_answers,
 	  test_writeback_goes_on_while_locking, test_no_record_no_access, test_summary_class,

@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "fsops_fixture.h"
@@ -152,6 +153,23 @@ START_TEST(test_hostile_command_name)
 		ck_assert_int_eq(tgid, getpid());
 		ck_assert_uint_eq(count, before);
 	}
+}
+END_TEST
+
+/* Who has no login is a service: without descriptors everybody would be one. */
+START_TEST(test_unreadable_login_is_no_service)
+{
+	struct rlimit limit, none;
+	enum err err;
+	uid_t uid;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	err = proc_login_uid(getpid(), &uid);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_ne(err, ERR_OK);
+	ck_assert_ok(proc_login_uid(getpid(), &uid));
 }
 END_TEST
 
@@ -374,12 +392,17 @@ START_TEST(test_refusals_are_few_records)
 	ck_assert(refusals_note(refusals, &event, "no"));
 	event.path = "/b";
 	ck_assert(refusals_note(refusals, &event, "no"));
+	/* Two administrators are both root, and not one person. */
+	person.login_uid = 1001;
+	ck_assert(refusals_note(refusals, &event, "no"));
+	person.login_uid = 0;
+	ck_assert(!refusals_note(refusals, &event, "no"));
 	person.pid = 99; /* fork(2) makes no new one */
 	ck_assert(!refusals_note(refusals, &event, "why not"));
-	ck_assert_uint_eq(refusals_total(refusals), 1004);
+	ck_assert_uint_eq(refusals_total(refusals), 1006);
 	refusals_flush(refusals);
 	audit_status(audit, &after);
-	ck_assert_uint_le(after.appended - before.appended, 6);
+	ck_assert_uint_le(after.appended - before.appended, 8);
 	refusals_each(refusals, 5, keep_refusal, NULL);
 	ck_assert_uint_eq(kept_count, REFUSALS_KEPT);
 	ck_assert_str_eq(kept[0].cause, "why not");
@@ -394,6 +417,7 @@ START_TEST(test_refusals_are_few_records)
 END_TEST
 
 UNIT_MAIN("fsops parts", test_a_process_and_its_threads, test_what_is_read_of_a_caller,
-	  test_groups_are_read_afresh, test_hostile_command_name, test_names_of_users,
+	  test_groups_are_read_afresh, test_hostile_command_name,
+	  test_unreadable_login_is_no_service, test_names_of_users,
 	  test_scope_outlives_a_reload, test_places_of_nodes, test_handle_numbers,
 	  test_counts_for_a_summary, test_refusals_are_few_records)

@@ -49,6 +49,8 @@ static const struct {
 	/* path */
 	{"[class c]\npath = inbox\n", "E2: path inbox is not absolute: the volume's root is '/'\n"},
 	{"[class c]\npath = /a//b\n", "E2: path /a//b has an empty component\n"},
+	/* Else it would be the path /a once more, and not be seen as that. */
+	{"[class c]\npath = /a//\n", "E2: path /a// has an empty component\n"},
 	{"[class c]\npath = /a/../b\n", "E2: path /a/../b has a component '.' or '..'\n"},
 	{"[class c]\npath = /a/.\n", "E2: path /a/. has a component '.' or '..'\n"},
 	{"[class c]\npath = /a*\n",

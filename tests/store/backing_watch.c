@@ -50,7 +50,7 @@ static struct watch *watch_of(struct backing *b)
 static bool fits(enum watch_call wanted, const char *prefix, enum watch_call call,
 		 const char *path)
 {
-	return (wanted == WATCH_ANY || wanted == call) &&
+	return ((wanted == WATCH_ANY && call != WATCH_READ) || wanted == call) &&
 	       strncmp(path, prefix, strlen(prefix)) == 0;
 }
 
@@ -162,8 +162,14 @@ static enum err begin_file(struct watch *watch, enum watch_call call, int file, 
 static enum err watch_pread(struct backing *b, int file, void *data, size_t len, uint64_t offset)
 {
 	struct watch *watch = watch_of(b);
+	enum err err = watch->inner->ops->pread(watch->inner, file, data, len, offset);
+	char path[PATH_LEN];
 
-	return watch->inner->ops->pread(watch->inner, file, data, len, offset);
+	pthread_mutex_lock(&watch->mutex);
+	snprintf(path, sizeof(path), "%s", watch->paths[file]);
+	hold_back(watch, WATCH_READ, path, true);
+	pthread_mutex_unlock(&watch->mutex);
+	return err;
 }
 
 static enum err watch_pwrite(struct backing *b, int file, const void *data, size_t len,

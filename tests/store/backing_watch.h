@@ -27,6 +27,7 @@ enum watch_call {
 	WATCH_SYNC_DIR,
 	WATCH_SYNC_ALL,
 	WATCH_ANY,
+	WATCH_READ, /* changes nothing: can be held, is not in the log */
 };
 
 /* Owns `inner` from then on. */

@@ -344,7 +344,43 @@ START_TEST(i20_a_hole_is_the_trees_word)
 }
 END_TEST
 
-RULES(integrity, i16_a_changed_block_is_not_read, i16_a_changed_leaf_is_not_believed,
+/* Two threads open a file that is not in memory; the slower one has seen what was. */
+START_TEST(i17_a_slow_opener_is_no_rollback)
+{
+	struct store_status status;
+	struct store_attr attr;
+	struct scene scene;
+	struct answer answer;
+	struct helper *slow;
+	char path[OBJECT_PATH_LEN];
+	uint64_t x;
+	int hold;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	scene_write(&scene, x, 0, letters('a', 8 * KIB), 8 * KIB);
+	scene_checkpoint(&scene);
+	scene_close(&scene);
+	ck_assert_ok(scene_open(&scene));
+	ck_assert_ok(store_lookup(scene.store, STORE_ROOT, "x", &attr)); /* does not open it */
+	scene_path(&scene, x, path);
+	hold = watch_hold(scene.disk, WATCH_READ, path, true);
+	slow = scene_write_beside(&scene, x, 0, "c", 1, &answer);
+	watch_wait_held(scene.disk, hold, NULL);
+	scene_write(&scene, x, 8 * KIB, letters('b', 8 * KIB), 8 * KIB);
+	scene_checkpoint(&scene);
+	watch_release(scene.disk, hold);
+	helper_join(slow);
+	ck_assert_ok(answer_wait(&answer));
+	store_status(scene.store, &status);
+	ck_assert_uint_eq(status.damaged, 0);
+	ck_assert_uint_eq(scene_size(&scene, x), 16 * KIB);
+	scene_free(&scene);
+}
+END_TEST
+
+RULES(integrity, i17_a_slow_opener_is_no_rollback,
+      i16_a_changed_block_is_not_read, i16_a_changed_leaf_is_not_believed,
       i16_a_changed_node_is_not_believed, i16_a_changed_header_is_not_believed,
       i16_changed_inline_content_is_not_read, i16_blocks_cannot_change_places,
       i17_an_older_object_is_a_rollback, i17_a_newer_object_means_an_old_ledger,

@@ -230,6 +230,23 @@ static enum err run_checkpoint(struct applier *applier)
 	return checkpoint(store, &applier->touched[1 - position.half], applier->applied_seq);
 }
 
+/* The first transaction; it stays in the queue until it is in place.  Mutex not held. */
+static enum err apply_first(struct applier *applier, struct txn *txn)
+{
+	enum err err = apply_txn(applier, txn);
+
+	if (err != ERR_OK)
+		return err; /* Its parts hang in their contents, which the freeze keeps. */
+	pthread_mutex_lock(&applier->mutex);
+	applier->applied_seq = txn->seq;
+	applier->first = txn->next;
+	if (applier->first == NULL)
+		applier->last = NULL;
+	pthread_mutex_unlock(&applier->mutex);
+	txn_free(applier->store, txn);
+	return ERR_OK;
+}
+
 /* Mutex held on entry and return.  True if something was done. */
 static bool work(struct applier *applier)
 {
@@ -238,26 +255,16 @@ static bool work(struct applier *applier)
 
 	if (txn == NULL && !applier->is_checkpoint_wanted)
 		return false;
-	if (txn != NULL) {
-		applier->first = txn->next;
-		if (applier->first == NULL)
-			applier->last = NULL;
-	} else {
+	if (txn == NULL)
 		applier->is_checkpoint_wanted = false;
-	}
 	applier->is_busy = true;
 	pthread_mutex_unlock(&applier->mutex);
 	if (txn != NULL)
-		err = apply_txn(applier, txn);
-	pthread_mutex_lock(&applier->mutex);
-	if (txn != NULL && err == ERR_OK)
-		applier->applied_seq = txn->seq;
-	pthread_mutex_unlock(&applier->mutex);
+		err = apply_first(applier, txn);
 	if (err == ERR_OK)
 		err = run_checkpoint(applier);
 	if (err != ERR_OK)
 		store_freeze(applier->store, err);
-	txn_free(applier->store, txn);
 	committer_poke(applier->store->committer);
 	pthread_mutex_lock(&applier->mutex);
 	applier->is_busy = false;

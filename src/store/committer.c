@@ -102,6 +102,9 @@ static enum err commit(struct committer *committer, struct round *round)
 
 	if (err == ERR_OK && txn->part_count > 0) {
 		err = seal(store, txn);
+		/* A lock that gave up freezes, then wipes the keys: what was sealed is worth nothing. */
+		if (err == ERR_OK && atomic_load(&store->frozen) != ERR_OK)
+			err = ERR_FROZEN;
 		if (err == ERR_OK)
 			err = make_room(store, txn_len(txn));
 		if (err == ERR_OK)

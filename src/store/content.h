@@ -76,6 +76,13 @@ enum err content_block(struct store *store, struct content *content, uint64_t bl
 enum err content_skip_holes(struct store *store, struct content *content, uint64_t block,
 			    uint64_t *next) MUST_CHECK;
 
+/*
+ * Has an apply failed half-way (the store is frozen)?  Then the file is neither
+ * at its old nor its new state, and what does not verify is no damage.
+ * node->mutex held.
+ */
+bool content_is_stuck(struct store *store, const struct content *content);
+
 /* --- ranges in flight (R5) ----------------------------------------------------------- */
 
 /* Wait until no range overlaps, then add `range`.  node->mutex held; released while waiting. */

@@ -194,15 +194,22 @@ static enum err follow_plan(struct store *store, struct content *content, struct
  * A block that does not verify is damage only if no apply ran since its entry
  * was looked up: else the applier has put a newer block in its place.
  */
-static bool must_retry(struct store *store, struct content *content, uint64_t apply_count)
+static bool must_retry(struct store *store, struct content *content, uint64_t apply_count,
+		       enum err *err)
 {
 	struct node *node = content->node;
 	uint64_t seen = store_change_count(store);
 	uint64_t now;
+	bool is_stuck;
 
 	pthread_mutex_lock(&node->mutex);
 	now = content->apply_count;
+	is_stuck = content_is_stuck(store, content);
 	pthread_mutex_unlock(&node->mutex);
+	if (is_stuck) {
+		*err = ERR_FROZEN;
+		return false;
+	}
 	if (now == apply_count && now % 2 == 0)
 		return false;
 	if (now % 2 != 0)
@@ -222,7 +229,7 @@ static enum err read_piece(struct store *store, struct content *content, struct 
 		if (err != ERR_OK)
 			return err;
 		err = follow_plan(store, content, plan, &bad);
-	} while (err == ERR_TAMPERED && must_retry(store, content, plan->apply_count));
+	} while (err == ERR_TAMPERED && must_retry(store, content, plan->apply_count, &err));
 	if (err == ERR_TAMPERED || err == ERR_DELETED)
 		store_report(store, content->node, err, bad);
 	return err;

@@ -23,6 +23,11 @@ static enum err read_body(struct store *store, struct content *content, int leve
 	return err;
 }
 
+bool content_is_stuck(struct store *store, const struct content *content)
+{
+	return content->apply_count % 2 != 0 && atomic_load(&store->frozen) != ERR_OK;
+}
+
 /* Add a body that was read if it is what the parent expects; node locked. */
 static enum err verify_and_add(struct content *content, int level, uint64_t index,
 			       const uint8_t body[NODE_BODY_LEN])
@@ -79,6 +84,8 @@ static enum err load_one(struct store *store, struct content *content, int level
 			return err;
 		if (content->apply_count == applied && applied % 2 == 0)
 			return ERR_TAMPERED;
+		if (content_is_stuck(store, content))
+			return ERR_FROZEN;
 		if (content->apply_count % 2 != 0 && content->apply_count == applied) {
 			pthread_mutex_unlock(&node->mutex);
 			store_wait_change(store, seen);

@@ -42,6 +42,8 @@ void store_freeze(struct store *store, enum err why)
 	    !atomic_compare_exchange_strong(&store->frozen, &expected, why))
 		return;
 	log_error("the volume is frozen, nothing is changed any more: %s", err_text(why));
+	/* Whoever waits for an apply that failed looks again. */
+	store_announce_change(store);
 	if (store->hooks.frozen != NULL)
 		store->hooks.frozen(store->hooks.ctx, why);
 	if (store->committer != NULL)

@@ -309,9 +309,10 @@ static void *forward_main(void *ctx)
 		if (f->fd < 0)
 			try_connect(f);
 		if (f->fd < 0) {
-			wait_backoff(f);
+			/* It may just have come back: one try.  The journal keeps what it lacks. */
 			if (atomic_load(&f->is_stopping))
-				clock_sleep_ns(20 * NS_PER_MS);
+				break;
+			wait_backoff(f);
 			continue;
 		}
 		work(f);

@@ -3,9 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -200,35 +197,13 @@ static enum err open_parts(struct volume *volume)
 	return err ? err : record_mount(volume);
 }
 
-/*
- * A collector that is not there is not waited for: the journal keeps what it
- * lacks.  One that has just come back may not have been found by the forwarder yet.
- */
-static bool is_collector_there(const char *forward)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const char *path = forward ? strchr(forward, '/') : NULL;
-	bool is_there;
-	int fd;
-
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return false;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	is_there = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-	if (fd >= 0)
-		close(fd);
-	return is_there;
-}
-
 static void close_parts(struct volume *volume)
 {
 	if (!volume->fsops)
 		policy_free(volume->policy);
 	callers_free(volume->callers);
 	store_close(volume->store);
-	audit_close(volume->audit,
-		    is_collector_there(volume->config->forward) ? DELIVER_MS : 0);
+	audit_close(volume->audit, DELIVER_MS);
 	session_free(volume->session);
 	pthread_cond_destroy(&volume->changed);
 	pthread_mutex_destroy(&volume->mutex);

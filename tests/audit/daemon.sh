@@ -77,6 +77,9 @@ load() {
 rounds() {
 	if [ -f "$scratch/rounds" ]; then wc -l <"$scratch/rounds"; else echo 0; fi
 }
+is_connected() {
+	phifsctl status --config "$conf" --json | grep -q '"is_connected": *true'
+}
 has_worked() { [ "$(rounds)" -gt "$1" ]; }
 
 # --- a volume ------------------------------------------------------------------------
@@ -130,6 +133,8 @@ start_collector
 ok $? "syslog-ng is back" || diagnose
 before=$(rounds)
 wait_until 20 has_worked $((before + 20))
+# Between two tries to connect there may be ten seconds.
+wait_until 30 is_connected
 kill "$loader"
 wait "$loader" 2>/dev/null
 loader=''

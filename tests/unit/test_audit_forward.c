@@ -32,9 +32,10 @@ static struct collector c;
 
 static void take_line(const char *line, size_t len)
 {
-	enum err err = collected_line(c.collected, line, len, &c.record);
+	enum err err;
 
 	pthread_mutex_lock(&c.lock);
+	err = collected_line(c.collected, line, len, &c.record);
 	c.messages++;
 	c.doubled += err == ERR_EXISTS;
 	if (err == ERR_OK) {
@@ -108,6 +109,17 @@ static void collector_stop(void)
 	unlink(c.path);
 }
 
+/* A fork in the midst of a line would copy locks that nobody in the child ever lets go. */
+static void hold_collector(void)
+{
+	pthread_mutex_lock(&c.lock);
+}
+
+static void release_collector(void)
+{
+	pthread_mutex_unlock(&c.lock);
+}
+
 static void set_up(void)
 {
 	static char forward[128];
@@ -115,6 +127,7 @@ static void set_up(void)
 	fixture_set_up(&f);
 	memset(&c, 0, sizeof(c));
 	pthread_mutex_init(&c.lock, NULL);
+	ck_assert_int_eq(pthread_atfork(hold_collector, release_collector, release_collector), 0);
 	snprintf(c.path, sizeof(c.path), "%s/collector", f.directory);
 	snprintf(forward, sizeof(forward), "unix:%s", c.path);
 	f.config.forward = forward;

@@ -457,6 +457,23 @@ static plan *const plans[OP_COUNT] = {
 	[OP_SETATTR] = plan_setattr,  [OP_SETXATTR] = plan_xattr, [OP_REMOVEXATTR] = plan_xattr,
 };
 
+/* What the record says was asked for, until a question says it better. */
+static enum policy_action first_action(const struct guard *guard)
+{
+	if (guard->row->action < ACTION_COUNT)
+		return (enum policy_action)guard->row->action;
+	switch (guard->op) {
+	case OP_OPEN:
+		return (guard->target.flags & O_ACCMODE) == O_RDONLY ? ACTION_READ : ACTION_WRITE;
+	case OP_LINK:
+		return ACTION_CREATE;
+	case OP_RENAME:
+		return ACTION_RENAME;
+	default:
+		return ACTION_ATTR;
+	}
+}
+
 static enum err decide_by_policy(struct guard *guard)
 {
 	struct fsops *fsops = guard->fsops;
@@ -466,6 +483,7 @@ static enum err decide_by_policy(struct guard *guard)
 	enum err err = caller_of(fsops->callers, guard->thread, guard->uid, guard->gid,
 				 guard->is_making, &guard->caller);
 
+	guard->action = first_action(guard);
 	if (err != ERR_OK) {
 		snprintf(guard->cause, CAUSE_MAX, "the calling process cannot be seen");
 		return err;

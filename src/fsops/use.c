@@ -58,12 +58,19 @@ static enum err decide_user(struct guard *guard, struct handle *handle, struct h
 	return err;
 }
 
-static enum err refuse_dead(struct guard *guard, const struct handle_user *user)
+/* For the DENY record: what the open had asked for. */
+static void name_action(struct guard *guard, const struct handle *handle)
+{
+	for (unsigned int action = 0; action < ACTION_COUNT; action++)
+		if (handle->actions & 1u << action)
+			guard->action = action;
+}
+
+static enum err refuse_dead(struct guard *guard, const struct handle *handle,
+			    const struct handle_user *user)
 {
 	copy_answer(guard, user->scope, user);
-	for (unsigned int action = 0; action < ACTION_COUNT; action++)
-		if (guard->use.handle != NULL && guard->use.handle->actions & 1u << action)
-			guard->action = action;
+	name_action(guard, handle);
 	snprintf(guard->cause, CAUSE_MAX, "a change of policy ended this open file");
 	return ERR_DENIED;
 }
@@ -78,7 +85,7 @@ static enum err look_again(struct guard *guard, struct handle *handle, struct ha
 	if (err == ERR_OK) {
 		pthread_mutex_lock(&handle->mutex);
 		if (atomic_load(&user->is_refused))
-			err = refuse_dead(guard, user);
+			err = refuse_dead(guard, handle, user);
 		else if (atomic_load(&user->generation) != scope->generation)
 			err = decide_user(guard, handle, user, scope, &set);
 		if (err == ERR_DENIED)
@@ -167,7 +174,7 @@ static enum err meet_other(struct guard *guard, struct handle *handle, struct ca
 		if (err == ERR_AUDIT)
 			handle_user_clear(user);
 	} else if (atomic_load(&user->is_refused)) {
-		err = refuse_dead(guard, user);
+		err = refuse_dead(guard, handle, user);
 	} else if (atomic_load(&user->generation) != scope->generation) {
 		err = decide_user(guard, handle, user, scope, set);
 	} else {
@@ -195,6 +202,17 @@ static bool is_known_other(struct guard *guard, struct handle *handle, struct ha
 	return is_known;
 }
 
+/*
+ * Read-ahead is asked for by a thread that does not wait for it and may be gone.
+ * Nobody can be told whose it is, and everybody who has the file mapped would see
+ * the pages: it is not served.  Whoever needs them asks again, for himself.
+ */
+static bool is_orphan_fill(const struct guard *guard)
+{
+	return guard->op == OP_READ && guard->target.is_fill && guard->thread > 0 &&
+	       syscall(SYS_tkill, guard->thread, 0) != 0 && errno == ESRCH;
+}
+
 static enum err use_by_other(struct guard *guard, struct handle *handle, struct handle_use *use)
 {
 	struct caller *caller;
@@ -208,8 +226,9 @@ static enum err use_by_other(struct guard *guard, struct handle *handle, struct 
 	err = caller_of(guard->fsops->callers, guard->thread, guard->uid, guard->gid, true,
 			&caller);
 	if (err != ERR_OK) {
+		name_action(guard, handle);
 		snprintf(guard->cause, CAUSE_MAX, "the calling process cannot be seen");
-		return err;
+		return is_orphan_fill(guard) ? ERR_INTERRUPTED : err;
 	}
 	scope = scope_take(guard->fsops->scopes);
 	err = guard_classes(guard, scope, handle->node, &set);
@@ -218,16 +237,6 @@ static enum err use_by_other(struct guard *guard, struct handle *handle, struct 
 	scope_put(scope);
 	caller_put(caller);
 	return err;
-}
-
-/*
- * Read-ahead is asked for by a thread that does not wait for it and may be gone:
- * what nobody else can be waiting for is the opener's.
- */
-static bool is_orphan_fill(const struct guard *guard)
-{
-	return guard->op == OP_READ && guard->target.is_fill && guard->thread > 0 &&
-	       syscall(SYS_tkill, guard->thread, 0) != 0 && errno == ESRCH;
 }
 
 enum err guard_use(struct guard *guard, uint64_t number, struct handle_use *use)
@@ -241,7 +250,7 @@ enum err guard_use(struct guard *guard, uint64_t number, struct handle_use *use)
 		guard->number = handle->node;
 	guard->object_id = handle->object_id;
 	guard->has_object = true;
-	if (!caller_has_thread(handle->opener.caller, guard->thread) && !is_orphan_fill(guard))
+	if (!caller_has_thread(handle->opener.caller, guard->thread))
 		return use_by_other(guard, handle, use);
 	use->person = caller_person(handle->opener.caller);
 	return is_current(guard, &handle->opener) ? ERR_OK

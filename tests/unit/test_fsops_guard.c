@@ -394,6 +394,29 @@ START_TEST(test_unseen_process_is_refused)
 	world_events(&w, &events);
 	ck_assert_str_eq(event_of(&events, AUDIT_DENY)->detail,
 			 "the calling process cannot be seen");
+	ck_assert_str_eq(event_of(&events, AUDIT_DENY)->action, "read");
+	world_free(&w);
+}
+END_TEST
+
+/* Read-ahead of a process that has ended is nobody's: not the opener's either. */
+START_TEST(test_fill_of_nobody_is_not_served)
+{
+	struct world w;
+	pid_t child = child_new();
+	uint64_t file, handle;
+	int error;
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
+	child_end(child);
+	ck_assert_int_lt(world_read(&w, asker_as(child, STRANGER), file, handle, 0, 10, true), 0);
+	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, true), 10);
+	world_release(&w, file, handle);
+	world_events(&w, &events);
+	ck_assert_uint_eq(events_of(&events, AUDIT_READ), 1);
+	ck_assert_uint_eq(events_of(&events, AUDIT_DENY), 0);
 	world_free(&w);
 }
 END_TEST
@@ -880,7 +903,8 @@ UNIT_MAIN("fsops guard", test_default_is_no, test_records_of_a_session,
 	  test_create_covers_its_handle, test_truncating_open_is_write,
 	  test_dropping_set_id_is_part_of_a_write, test_reload_and_a_file_without_a_name,
 	  test_server_thread_is_the_opener, test_another_process_is_itself,
-	  test_refused_copy_names_its_target, test_unseen_process_is_refused, test_directories_keep_their_class,
+	  test_refused_copy_names_its_target, test_unseen_process_is_refused,
+	  test_fill_of_nobody_is_not_served, test_directories_keep_their_class,
 	  test_file_moves_by_who_may_do_both, test_split_link_set_needs_both,
 	  test_reload_ends_open_handles, test_fills_and_writebacks, test_locked_answers,
 	  test_writeback_goes_on_while_locking, test_no_record_no_access, test_summary_class,

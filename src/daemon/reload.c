@@ -127,14 +127,18 @@ enum err reload_record(struct audit *audit, const struct audit_person *person,
 
 /* --- all of it ---------------------------------------------------------------- */
 
-static void put_in_force(struct volume *volume, struct policy *policy)
+static enum err put_in_force(struct volume *volume, struct policy *policy)
 {
+	enum err err = fsops_set_policy(volume->fsops, policy);
+
+	if (err)
+		return err;
+	volume->policy = policy;
 	pthread_mutex_lock(&volume->mutex);
 	memcpy(volume->evidence.policy_digest, policy_digest(policy), POLICY_DIGEST_LEN);
 	volume->policy_since = clock_wall_ns() / NS_PER_SECOND;
 	pthread_mutex_unlock(&volume->mutex);
-	fsops_set_policy(volume->fsops, policy);
-	volume->policy = policy;
+	return ERR_OK;
 }
 
 static void make_directories(struct volume *volume)
@@ -182,11 +186,12 @@ enum err reload_policy(struct volume *volume, const struct audit_person *person,
 		goto out;
 	}
 	err = reload_record(volume->audit, person, volume->policy, policy, each, ctx);
+	if (!err)
+		err = put_in_force(volume, policy);
 	if (err) {
 		policy_free(policy);
 		goto out;
 	}
-	put_in_force(volume, policy);
 	make_directories(volume);
 	look_at_config(volume);
 	log_info("%s: the policy is in force", volume->config->name);

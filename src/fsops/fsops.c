@@ -101,16 +101,13 @@ static void invalidate_node(void *ctx, uint64_t number)
  * Pages that a process has mapped are read without us: they are dropped, and
  * whoever touches them again is asked again.
  */
-void fsops_set_policy(struct fsops *fsops, struct policy *policy)
+enum err fsops_set_policy(struct fsops *fsops, struct policy *policy)
 {
 	enum err err = scopes_set(fsops->scopes, policy);
 
-	if (err != ERR_OK) {
-		log_error("the policy was not changed: %s", err_text(err));
-		return;
-	}
-	if (fsops->config.filled != NULL)
+	if (err == ERR_OK && fsops->config.filled != NULL)
 		numbers_each(fsops->filled, invalidate_node, fsops);
+	return err;
 }
 
 /* --- lock --------------------------------------------------------------------------- */

@@ -210,7 +210,7 @@ START_TEST(test_create_covers_its_handle)
 	guard_end_attr(guard, ERR_OK, &st, 1);
 	ck_assert_int_eq(wait_answer(&answer), -1);
 	/* Neither a reload nor a lock in between takes that away. */
-	fsops_set_policy(w.fsops, world_policy(policy_text));
+	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(policy_text)));
 	fsops_wipe(w.fsops);
 	answer = asker(DEPOSITOR);
 	guard = begin(&w, &answer, OP_SETATTR,
@@ -504,7 +504,7 @@ START_TEST(test_split_link_set_needs_both)
 	right = made_dir(&w, STORE_ROOT, "right");
 	file = made_file(&w, NURSE, left, "a");
 	ck_assert_int_eq(world_link(&w, NURSE, file, right, "a"), -1);
-	fsops_set_policy(w.fsops, world_policy(split));
+	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(split)));
 	ck_assert_uint_eq(world_open(&w, asker(NURSE), file, O_RDONLY, &error), 0);
 	ck_assert_int_eq(world_unlink(&w, NURSE, left, "a"), EACCES);
 	world_release(&w, file, world_open(&w, asker(PSYCHIATRIST), file, O_RDONLY, &error));
@@ -529,13 +529,13 @@ START_TEST(test_reload_ends_open_handles)
 	ck_assert_int_eq(world_read(&w, asker(VIEWER), file, handle, 0, 10, false), 10);
 	ck_assert_int_eq(world_read(&w, asker(VIEWER), file, handle, 0, 10, true), 10);
 	wide = w.fills;
-	fsops_set_policy(w.fsops, world_policy(less));
+	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(less)));
 	ck_assert_uint_eq(w.fills, wide + 1); /* what is mapped is dropped */
 	ck_assert_uint_eq(w.filled_length, 0);
 	ck_assert_int_eq(world_read(&w, asker(VIEWER), file, handle, 0, 10, false), -EACCES);
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, other, 0, 10, false), 10);
 	/* Dead is dead: a policy that allows it again needs a new open. */
-	fsops_set_policy(w.fsops, world_policy(policy_text));
+	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(policy_text)));
 	ck_assert_int_eq(world_read(&w, asker(VIEWER), file, handle, 0, 10, false), -EACCES);
 	ck_assert_int_eq(world_write(&w, asker(NURSE), OP_WRITE, file, other, 0, 10), 10);
 	world_release(&w, file, handle);
@@ -557,12 +557,12 @@ START_TEST(test_reload_and_a_file_without_a_name)
 	file = made_file(&w, NURSE, STORE_ROOT, "a");
 	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	ck_assert_int_eq(world_unlink(&w, NURSE, STORE_ROOT, "a"), 0);
-	fsops_set_policy(w.fsops, world_policy(policy_text));
+	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(policy_text)));
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, false), 10);
 	ck_assert_int_eq(set_attr(&w, asker(NURSE), (struct guard_target){
 				  .number = file, .handle = handle, .set = STORE_SET_SIZE}),
 			 -1);
-	fsops_set_policy(w.fsops, world_policy(renamed));
+	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(renamed)));
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, false), -EACCES);
 	world_release(&w, file, handle);
 	world_free(&w);

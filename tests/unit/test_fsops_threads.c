@@ -90,7 +90,7 @@ static void disturb(void)
 	unsigned int seen = 0;
 
 	for (int i = 0; i < RELOADS; i++) {
-		fsops_set_policy(world.fsops, world_policy(i % 2 == 0 ? other : wide));
+		ck_assert_ok(fsops_set_policy(world.fsops, world_policy(i % 2 == 0 ? other : wide)));
 		ticker_work(world.fsops, true);
 		fsops_holders(world.fsops, count_holder, &seen);
 		fsops_refusals(world.fsops, (uid_t)-1, count_refusal, &seen);

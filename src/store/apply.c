@@ -147,7 +147,7 @@ static enum err remove_object(struct store *store, const struct part *part)
 
 	content_path(part->content, path);
 	err = store->ciphertext->ops->unlink(store->ciphertext, path);
-	if (err == ERR_NOT_FOUND)
+	if (backing_is_gone(err))
 		err = ERR_OK;
 	return err == ERR_OK ? ledger_remove(store->ledger, part->node->number) : err;
 }

@@ -74,6 +74,12 @@ static inline void backing_free(struct backing *b)
 		b->ops->free(b);
 }
 
+/* Was it an object's path, the object is gone: nothing is there, or something else. */
+static inline bool backing_is_gone(enum err err)
+{
+	return err == ERR_NOT_FOUND || err == ERR_TAMPERED || err == ERR_IS_DIR;
+}
+
 /* The real thing, below directory `path`, which must exist. */
 enum err backing_real_new(const char *path, struct backing **backing) MUST_CHECK;
 

@@ -29,8 +29,8 @@ static enum err sync_object(struct backing *backing, const struct object_id *id)
 
 	object_path(id, path);
 	err = backing->ops->open(backing, path, BACKING_READ_ONLY, &file);
-	/* Gone since: the deletion is in a later transaction. */
-	if (err == ERR_NOT_FOUND)
+	/* Gone since: the deletion is in a later transaction, or behind our back. */
+	if (backing_is_gone(err))
 		return ERR_OK;
 	if (err != ERR_OK)
 		return err;

@@ -219,6 +219,20 @@ enum err ledger_set_key(struct ledger *ledger, const uint8_t key[32])
 	return err;
 }
 
+void ledger_abandon(struct ledger *ledger)
+{
+	pthread_mutex_lock(&ledger->commit_lock);
+	pthread_mutex_lock(&ledger->lock);
+	ledger_changes_clear(&ledger->changed);
+	secmem_free(ledger->key);
+	ledger->key = NULL;
+	/* The count of what is on disk; the next key's owner is told if it cannot be read. */
+	if (ledger_load_position(ledger) != ERR_OK)
+		log_debug("the ledger's position cannot be read");
+	pthread_mutex_unlock(&ledger->lock);
+	pthread_mutex_unlock(&ledger->commit_lock);
+}
+
 const uint8_t *ledger_fs_id(const struct ledger *ledger)
 {
 	return ledger->fs_id;

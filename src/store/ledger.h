@@ -63,6 +63,11 @@ void ledger_close(struct ledger *ledger);
  * take away the key; ERR_BUSY while there are uncommitted changes.
  */
 enum err ledger_set_key(struct ledger *ledger, const uint8_t key[32]) MUST_CHECK;
+/*
+ * Take the key away and drop uncommitted changes: after a recovery that failed.
+ * The journal still has what they came from.
+ */
+void ledger_abandon(struct ledger *ledger);
 
 const uint8_t *ledger_fs_id(const struct ledger *ledger);
 /* Attributes of object 1 without verification, for a mount that is locked from the start. */

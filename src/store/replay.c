@@ -85,7 +85,7 @@ static enum err find_file(struct replaying *r)
 		err = backing->ops->open(backing, path, BACKING_CREATE, &r->file);
 	}
 	r->exists = err == ERR_OK;
-	return err == ERR_NOT_FOUND ? ERR_DELETED : err;
+	return backing_is_gone(err) ? ERR_DELETED : err;
 }
 
 /* --- the tree, from unverified pages: the root at the end vouches for all -------------- */
@@ -378,11 +378,11 @@ static enum err unlink_both(struct store *store, const struct object_id *id)
 
 	object_path(id, path);
 	err = backing->ops->unlink(backing, path);
-	if (err == ERR_OK || err == ERR_NOT_FOUND) {
+	if (err == ERR_OK || backing_is_gone(err)) {
 		object_path_new(id, path);
 		err = backing->ops->unlink(backing, path);
 	}
-	if (err == ERR_OK || err == ERR_NOT_FOUND)
+	if (err == ERR_OK || backing_is_gone(err))
 		err = ledger_remove(store->ledger, object_id_number(id));
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }

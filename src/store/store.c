@@ -16,7 +16,8 @@
 #include "store/node.h"
 #include "store/recover.h"
 
-#define KEYS_PER_CHUNK 1024
+#define KEYS_PER_CHUNK    1024
+#define CLOSE_DEADLINE_MS 30000
 
 /* --- what may be done --------------------------------------------------------------- */
 
@@ -180,7 +181,7 @@ void store_close(struct store *store)
 	if (store == NULL)
 		return;
 	if (atomic_load(&store->unlocked))
-		store_lock(store, 30000, &report);
+		store_lock(store, CLOSE_DEADLINE_MS, &report);
 	if (atomic_load(&store->poisoned))
 		return; /* A thread still hangs in the backing: its memory must stay. */
 	node_free_all(store);
@@ -229,10 +230,38 @@ void store_set_slots_generation(struct store *store, uint64_t generation)
 	store->slots_generation = generation;
 }
 
+/* Everything up to the threads.  Nothing of it is undone here. */
+static enum err prepare(struct store *store, struct store_recovery *recovery)
+{
+	struct journal_start start;
+	enum err err = set_ledger_key(store, store->keyring);
+
+	if (err == ERR_OK)
+		err = recover(store, &start, recovery);
+	if (err != ERR_OK || store->read_only)
+		return err;
+	err = journal_open(store->ciphertext, store->state, store->keyring, &start,
+			   &store->journal);
+	if (err != ERR_OK)
+		return err;
+	atomic_store(&store->frozen, ERR_OK);
+	return start_threads(store);
+}
+
+static void undo_prepare(struct store *store)
+{
+	stop_threads(store);
+	journal_close(store->journal);
+	store->journal = NULL;
+	ledger_abandon(store->ledger);
+	slab_wipe_all(store->keys);
+	store->keyring = NULL;
+}
+
 enum err store_unlock(struct store *store, const struct keyring *keyring,
 		      struct store_recovery *recovery)
 {
-	struct journal_start start;
+	struct store_lock_report report;
 	enum err err;
 
 	if (atomic_load(&store->unlocked) || atomic_load(&store->poisoned))
@@ -240,29 +269,16 @@ enum err store_unlock(struct store *store, const struct keyring *keyring,
 	if (memcmp(keyring_fs_id(keyring), store->fs_id, FS_ID_LEN) != 0)
 		return ERR_TAMPERED;
 	store->keyring = keyring;
-	err = set_ledger_key(store, keyring);
-	if (err == ERR_OK)
-		err = recover(store, &start, recovery);
-	if (err == ERR_OK && !store->read_only)
-		err = journal_open(store->ciphertext, store->state, keyring, &start,
-				   &store->journal);
-	if (err == ERR_OK && !store->read_only) {
-		atomic_store(&store->frozen, ERR_OK);
-		err = start_threads(store);
-	}
-	if (err == ERR_OK)
-		atomic_store(&store->unlocked, true);
-	if (err == ERR_OK && !store->read_only)
-		err = delete_unlinked(store, recovery);
+	err = prepare(store, recovery);
 	if (err != ERR_OK) {
-		atomic_store(&store->unlocked, false);
-		stop_threads(store);
-		journal_close(store->journal);
-		store->journal = NULL;
-		if (ledger_set_key(store->ledger, NULL) != ERR_OK)
-			log_debug("the ledger keeps rows that were never committed");
-		store->keyring = NULL;
+		undo_prepare(store);
+		return err;
 	}
+	atomic_store(&store->unlocked, true);
+	if (!store->read_only)
+		err = delete_unlinked(store, recovery);
+	if (err != ERR_OK)
+		store_lock(store, CLOSE_DEADLINE_MS, &report);
 	return err;
 }
 

@@ -5,7 +5,7 @@
 #include "store/volume.h"
 #include "test_store_rules.h"
 
-#define WRITERS 48 /* one request of 1 MiB each: more than the journal takes at once */
+#define WRITERS 32 /* half of the crowd; each writes 1 MiB: together more than the journal takes */
 
 /* Large files that are durable, so that writing over them goes through the journal. */
 static uint64_t make_large(struct scene *scene, const char *name, unsigned int mib)

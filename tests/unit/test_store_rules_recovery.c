@@ -469,7 +469,108 @@ START_TEST(r8_a_new_name_comes_with_its_object)
 }
 END_TEST
 
-RULES(recovery, i12_recovery_may_be_cut_anywhere, i12_what_was_recovered_is_durable,
+/* --- what somebody put in a file's place -------------------------------------------------------- */
+
+/* Looked up, not opened. */
+static uint64_t attr_number(struct scene *scene, const char *name)
+{
+	struct store_attr attr;
+
+	ck_assert_ok(store_lookup(scene->store, STORE_ROOT, name, &attr));
+	return attr.number;
+}
+
+static void put_directory(struct scene *scene, const char *path)
+{
+	struct backing *disk = scene->world.ciphertext;
+
+	ck_assert_ok(disk->ops->mkdir(disk, path));
+	ck_assert_ok(disk->ops->sync_all(disk));
+}
+
+/* "x" overwritten, "gone" deleted, "y" untouched: all committed, nothing check-pointed. */
+static void make_changes(struct scene *scene, char path_x[OBJECT_PATH_LEN],
+			 char path_gone[OBJECT_PATH_LEN])
+{
+	uint64_t x, y, gone;
+
+	scene_new(scene);
+	x = scene_create(scene, "x");
+	y = scene_create(scene, "y");
+	gone = scene_create(scene, "gone");
+	scene_write(scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
+	scene_write(scene, y, 0, letters('a', 20 * KIB), 20 * KIB);
+	scene_write(scene, gone, 0, letters('a', 20 * KIB), 20 * KIB);
+	scene_path(scene, x, path_x);
+	scene_path(scene, gone, path_gone);
+	scene_checkpoint(scene);
+	scene_write(scene, x, 0, letters('b', 20 * KIB), 20 * KIB);
+	store_release_node(scene->store, gone);
+	ck_assert_ok(store_unlink(scene->store, STORE_ROOT, "gone"));
+	scene_sync(scene);
+	scene_applied(scene);
+}
+
+START_TEST(i13_a_directory_in_a_files_place_is_this_files_damage)
+{
+	char path_x[OBJECT_PATH_LEN], path_gone[OBJECT_PATH_LEN];
+	struct scene scene, after;
+	uint64_t x;
+
+	make_changes(&scene, path_x, path_gone);
+	scene_cut_closed(&scene, 1, 1, &after);
+	scene_remove(&after, path_x);
+	put_directory(&after, path_x);
+	put_directory(&after, path_gone);
+	put_directory(&after, "objects/new/00112233445566778899aabbccddeeff");
+	ck_assert_ok(scene_open(&after));
+	ck_assert_uint_eq(after.recovery.damaged, 1);
+	ck_assert_uint_eq(scene_find(&after, "gone"), 0);
+	scene_expect(&after, scene_find(&after, "y"), letters('a', 20 * KIB), 20 * KIB);
+	x = attr_number(&after, "x");
+	ck_assert_int_eq(store_open_node(after.store, x, false), ERR_TAMPERED);
+	scene_free(&after);
+	scene_free(&scene);
+}
+END_TEST
+
+START_TEST(r7_a_directory_in_a_files_place_does_not_stop_a_checkpoint)
+{
+	char path_x[OBJECT_PATH_LEN], path_gone[OBJECT_PATH_LEN];
+	struct scene scene;
+
+	make_changes(&scene, path_x, path_gone);
+	scene_remove(&scene, path_x);
+	put_directory(&scene, path_x);
+	scene_checkpoint(&scene);
+	ck_assert_int_eq(atomic_load(&scene.store->frozen), ERR_OK);
+	scene_free(&scene);
+}
+END_TEST
+
+/* The disk was full, or gone for a moment: the same daemon is asked again. */
+START_TEST(i12_a_recovery_that_failed_can_be_tried_again)
+{
+	char path_x[OBJECT_PATH_LEN], path_gone[OBJECT_PATH_LEN];
+	struct scene scene, after;
+
+	make_changes(&scene, path_x, path_gone);
+	scene_cut_closed(&scene, 1, 1, &after);
+	world_watch(&after.world);
+	watch_fail(after.world.disk_watch, WATCH_SYNC_ALL, "", ERR_IO);
+	ck_assert_int_eq(scene_open(&after), ERR_IO);
+	ck_assert_ok(store_unlock(after.store, world_keyring(), &after.recovery));
+	ck_assert_uint_eq(after.recovery.damaged, 0);
+	scene_expect(&after, scene_find(&after, "x"), letters('b', 20 * KIB), 20 * KIB);
+	scene_free(&after);
+	scene_free(&scene);
+}
+END_TEST
+
+RULES(recovery, i12_a_recovery_that_failed_can_be_tried_again,
+      i13_a_directory_in_a_files_place_is_this_files_damage,
+      r7_a_directory_in_a_files_place_does_not_stop_a_checkpoint,
+      i12_recovery_may_be_cut_anywhere, i12_what_was_recovered_is_durable,
       i13_a_root_that_does_not_fit_is_one_damaged_file, i14_a_whole_tail_is_adopted,
       i14_the_first_bad_tag_ends_the_journal,
       i14_a_journal_without_what_the_anchor_names_is_refused, i14_the_anchor_names_one_history,

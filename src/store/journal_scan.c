@@ -105,15 +105,15 @@ static bool has_key(struct journal_scan *scan, uint32_t epoch)
 }
 
 /* Does a header at the current offset continue the chain? */
-static enum err read_header(struct journal_scan *scan, struct journal_header *header)
+static enum err read_header(struct journal_scan *scan, uint8_t bytes[JOURNAL_HEADER_LEN],
+			    struct journal_header *header)
 {
 	uint64_t at = JOURNAL_START + (uint64_t)scan->half * JOURNAL_HALF_LEN + scan->offset;
-	uint8_t bytes[JOURNAL_HEADER_LEN];
 	enum err err;
 
 	if (scan->offset + BLOCK_SIZE > JOURNAL_HALF_LEN)
 		return ERR_NOT_FOUND;
-	err = scan->backing->ops->pread(scan->backing, scan->file, bytes, sizeof(bytes), at);
+	err = scan->backing->ops->pread(scan->backing, scan->file, bytes, JOURNAL_HEADER_LEN, at);
 	if (err != ERR_OK)
 		return err;
 	if (journal_header_decode(bytes, header) != ERR_OK || header->seq != scan->next_seq ||
@@ -129,8 +129,9 @@ static enum err read_txn(struct journal_scan *scan, struct journal_txn *txn)
 {
 	uint64_t at = JOURNAL_START + (uint64_t)scan->half * JOURNAL_HALF_LEN + scan->offset;
 	struct hash_part part;
+	uint8_t bytes[JOURNAL_HEADER_LEN];
 	size_t len;
-	enum err err = read_header(scan, &txn->header);
+	enum err err = read_header(scan, bytes, &txn->header);
 
 	if (err != ERR_OK)
 		return err;
@@ -148,6 +149,9 @@ static enum err read_txn(struct journal_scan *scan, struct journal_txn *txn)
 		else
 			hmac_sha256(scan->key, 32, &part, 1, txn->mac);
 	}
+	/* What was looked at is what the MAC covers, even if the file changes under our eyes. */
+	if (err == ERR_OK && memcmp(bytes, txn->data, JOURNAL_HEADER_LEN) != 0)
+		err = ERR_NOT_FOUND;
 	if (err == ERR_OK && !secmem_equal(txn->mac, txn->data + part.len, JOURNAL_MAC_LEN))
 		err = ERR_NOT_FOUND;
 	if (err != ERR_OK) {

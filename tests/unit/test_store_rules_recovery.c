@@ -1,4 +1,7 @@
 /* Rules of recovery: what is replayed, adopted, refused (I12 to I15, R8). */
+#include <pthread.h>
+
+#include "format/journal_record.h"
 #include "store/journal.h"
 #include "store/volume.h"
 #include "test_store_rules.h"
@@ -567,7 +570,70 @@ START_TEST(i12_a_recovery_that_failed_can_be_tried_again)
 }
 END_TEST
 
-RULES(recovery, i12_a_recovery_that_failed_can_be_tried_again,
+/* --- a disk that says one thing and then another ----------------------------------------------- */
+
+#define HEADER_PAGES_AT 24 /* magic 8, format 4, seq 8, length of the records 4 */
+
+/* Where the newest transaction begins that lies at the start of a half. */
+static uint64_t newest_at_a_start(struct scene *scene)
+{
+	uint64_t best = 0, best_seq = 0;
+
+	for (uint64_t half = 0; half < 2; half++) {
+		uint64_t at = JOURNAL_START + half * JOURNAL_HALF_LEN;
+		uint8_t bytes[JOURNAL_HEADER_LEN];
+		struct journal_header header;
+
+		scene_peek(scene, "journal", bytes, sizeof(bytes), at);
+		if (journal_header_decode(bytes, &header) == ERR_OK && header.seq > best_seq) {
+			best_seq = header.seq;
+			best = at;
+		}
+	}
+	ck_assert_uint_gt(best_seq, 0);
+	return best;
+}
+
+static void *open_beside(void *ctx)
+{
+	struct scene *scene = ctx;
+	static enum err err;
+
+	err = scene_open(scene);
+	return &err;
+}
+
+START_TEST(i14_a_header_is_what_its_mac_covers)
+{
+	char path_x[OBJECT_PATH_LEN], path_gone[OBJECT_PATH_LEN];
+	struct scene scene, after;
+	pthread_t thread;
+	uint8_t pages, more;
+	uint64_t at;
+	void *err;
+	int hold;
+
+	make_changes(&scene, path_x, path_gone);
+	scene_cut_closed(&scene, 1, 1, &after);
+	at = newest_at_a_start(&after) + HEADER_PAGES_AT;
+	scene_peek(&after, "journal", &pages, 1, at);
+	more = pages + 1;
+	scene_poke(&after, "journal", &more, 1, at);
+	world_watch(&after.world);
+	hold = watch_hold(after.world.disk_watch, WATCH_READ, "journal", true);
+	ck_assert_int_eq(pthread_create(&thread, NULL, open_beside, &after), 0);
+	watch_wait_held(after.world.disk_watch, hold, NULL);
+	scene_poke(&after, "journal", &pages, 1, at);
+	watch_release(after.world.disk_watch, hold);
+	pthread_join(thread, &err);
+	ck_assert_int_eq(*(enum err *)err, ERR_ROLLBACK);
+	scene_free(&after);
+	scene_free(&scene);
+}
+END_TEST
+
+RULES(recovery, i14_a_header_is_what_its_mac_covers,
+      i12_a_recovery_that_failed_can_be_tried_again,
       i13_a_directory_in_a_files_place_is_this_files_damage,
       r7_a_directory_in_a_files_place_does_not_stop_a_checkpoint,
       i12_recovery_may_be_cut_anywhere, i12_what_was_recovered_is_durable,

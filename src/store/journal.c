@@ -11,6 +11,7 @@
 #define JOURNAL_FILE "journal"
 #define ANCHOR_FILE  "anchor"
 #define ZERO_CHUNK   (1u << 20)
+#define JOURNAL_KEYS_LEN 64u /* the journal's and the anchor's, 32 bytes each */
 
 struct half {
 	bool is_free;
@@ -78,7 +79,7 @@ static enum err create_file(struct backing *backing, const char *name, bool is_j
 	return err;
 }
 
-static enum err derive(const struct keyring *keyring, uint32_t epoch, uint8_t keys[64])
+static enum err derive(const struct keyring *keyring, uint32_t epoch, uint8_t keys[JOURNAL_KEYS_LEN])
 {
 	enum err err = keyring_journal_key(keyring, epoch, keys);
 
@@ -91,7 +92,7 @@ enum err journal_create(struct backing *ciphertext, struct backing *state,
 			const struct keyring *keyring)
 {
 	struct anchor anchor = {.seq = 0, .epoch = keyring_epoch(keyring)};
-	uint8_t *keys = secmem_alloc(64);
+	uint8_t *keys = secmem_alloc(JOURNAL_KEYS_LEN);
 	uint8_t slot[ANCHOR_LEN];
 	enum err err = keys == NULL ? ERR_NO_MEMORY : derive(keyring, anchor.epoch, keys);
 
@@ -139,7 +140,7 @@ enum err journal_open(struct backing *ciphertext, struct backing *state,
 	journal->halves[start->half] = (struct half){.first = start->seq + 1, .last = start->seq};
 	memcpy(journal->halves[start->half].mac_before, start->mac, JOURNAL_MAC_LEN);
 	journal->halves[1 - start->half].is_free = true;
-	journal->keys = secmem_alloc(64);
+	journal->keys = secmem_alloc(JOURNAL_KEYS_LEN);
 	err = journal->keys == NULL ? ERR_NO_MEMORY
 				    : derive(keyring, journal->epoch, journal->keys);
 	if (err == ERR_OK)
@@ -150,6 +151,11 @@ enum err journal_open(struct backing *ciphertext, struct backing *state,
 	}
 	*out = journal;
 	return ERR_OK;
+}
+
+void journal_wipe_keys(struct journal *journal)
+{
+	secmem_wipe(journal->keys, JOURNAL_KEYS_LEN);
 }
 
 void journal_close(struct journal *journal)

@@ -34,6 +34,8 @@ struct journal_start {
 enum err journal_open(struct backing *ciphertext, struct backing *state,
 		      const struct keyring *keyring, const struct journal_start *start,
 		      struct journal **journal) MUST_CHECK;
+/* Of a store that is given up: what is appended from here on verifies under no key. */
+void journal_wipe_keys(struct journal *journal);
 /* Wipes its keys. */
 void journal_close(struct journal *journal);
 

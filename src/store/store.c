@@ -361,11 +361,43 @@ static bool commit_all(struct store *store, int64_t deadline_ns)
 	return journal_sync_anchor(store->journal) == ERR_OK;
 }
 
-/* Threads may hang in the backing: what they use is wiped under them, not freed. */
+/* Of one shard.  Hung threads may still look at names: each goes under its node's mutex. */
+static void forget_names(struct store *store, struct table_shard *shard)
+{
+	struct node **nodes, *node, *next;
+	size_t count = 0;
+
+	pthread_mutex_lock(&shard->mutex);
+	nodes = calloc(HASH_COUNT(shard->nodes) + 1, sizeof(*nodes));
+	HASH_ITER(hh, shard->nodes, node, next) {
+		if (nodes == NULL)
+			break;
+		node->refs++;
+		nodes[count++] = node;
+	}
+	pthread_mutex_unlock(&shard->mutex);
+	for (size_t i = 0; i < count; i++) {
+		pthread_mutex_lock(&nodes[i]->mutex);
+		freeze_name(store, nodes[i]);
+		pthread_mutex_unlock(&nodes[i]->mutex);
+		node_put(store, nodes[i]);
+	}
+	free(nodes);
+}
+
+/*
+ * Threads may hang in the backing: what they use is wiped under them, not freed.
+ * The freeze comes first: what is sealed with wiped keys is not appended.  The
+ * ledger's key stays: a commit that hangs may still need it, and it opens nothing.
+ */
 static void poison(struct store *store, enum err why)
 {
 	atomic_store(&store->poisoned, true);
 	store_freeze(store, why);
+	for (size_t i = 0; i < TABLE_SHARDS; i++)
+		forget_names(store, &store->table[i]);
+	if (store->journal != NULL)
+		journal_wipe_keys(store->journal);
 	slab_wipe_all(store->keys);
 	slab_wipe_all(store->pages.slab);
 	slab_wipe_all(store->copy_buffers);

@@ -286,7 +286,30 @@ START_TEST(i24_a_reader_does_not_wait_for_a_failed_apply)
 }
 END_TEST
 
-RULES(failure, i24_a_reader_does_not_wait_for_a_failed_apply,
+START_TEST(i24_a_lock_that_gives_up_forgets_names)
+{
+	struct store_lock_report report;
+	struct scene scene;
+	struct node *node;
+	uint64_t x = make_overwritten(&scene);
+	int hold = watch_hold(scene.disk, WATCH_FDATASYNC, "journal", false);
+
+	node = node_find(scene.store, x);
+	ck_assert_ptr_nonnull(node->name);
+	store_lock(scene.store, 100, &report);
+	ck_assert_int_ne(report.err, ERR_OK);
+	ck_assert_uint_gt(report.bytes_given_up, 0);
+	pthread_mutex_lock(&node->mutex);
+	ck_assert_ptr_null(node->name);
+	pthread_mutex_unlock(&node->mutex);
+	node_put(scene.store, node);
+	expect_after_cut(&scene, 'a');
+	watch_release(scene.disk, hold);
+}
+END_TEST
+
+RULES(failure, i24_a_lock_that_gives_up_forgets_names,
+      i24_a_reader_does_not_wait_for_a_failed_apply,
       i24_a_failed_apply_leaves_its_content_whole,
       i24_a_failed_journal_write_freezes, i24_a_failed_journal_flush_freezes,
       i24_a_failed_anchor_freezes, i24_a_failed_apply_freezes_and_loses_nothing,

@@ -75,6 +75,8 @@ static void close_store(void *ctx, uint32_t deadline_ms, struct lock_report *rep
 	report->bytes_given_up = result.bytes_given_up;
 	report->store_err = result.err;
 	volume->is_hung = volume->is_hung || report->in_flight > 0 || result.err;
+	/* Workers that wait with an answer for this moment must get at their buffers to wipe them. */
+	session_store_closed(volume->session, result.bytes_given_up == 0 && !result.err);
 }
 
 static enum err flush_audit(void *ctx)

@@ -71,9 +71,9 @@ static void sync_node(fuse_req_t req, enum op op, uint64_t number, uint64_t hand
 
 	if (!guard)
 		return;
-	/* The lock committed everything: it is clean. */
+	/* A lock commits everything: it is clean, unless that lock had to give up. */
 	if (guard_is_locked(guard))
-		guard_end_err(guard, ERR_OK);
+		guard_end_err(guard, session_is_committed(fsops->config.session) ? ERR_OK : ERR_IO);
 	else
 		store_fsync(fsops->store, number, guard_done, guard);
 }

@@ -71,7 +71,7 @@ struct guard *guard_begin(struct fsops *fsops, fuse_req_t req, enum op op,
 /*
  * The volume is locked and this operation's row says FROZEN or CLEAN: answer
  * from what the store keeps.  LOOKUP: store_lookup_frozen.  FSYNC, FSYNCDIR:
- * guard_end_err(guard, ERR_OK).  GETATTR needs no difference but timeout 0;
+ * ERR_OK, if the lock committed everything.  GETATTR needs no difference but timeout 0;
  * for it, too, this tells whether the volume is locked.
  */
 bool guard_is_locked(const struct guard *guard);

@@ -32,16 +32,17 @@ struct session {
 	_Atomic int64_t touched_ns;
 	_Atomic int64_t since_ns;
 	struct keyring *_Atomic keyring;
+	_Atomic bool is_committed; /* by the last lock */
 	int64_t idle_ms;
 	/* Only the slow paths: waiting for quiet, being held back. */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 };
 
-static const bool allowed[][SESSION_DRAINED + 1] = {
+static const bool allowed[][SESSION_CLOSED + 1] = {
 	[NEED_UNLOCKED] = {[SESSION_UNLOCKED] = true},
 	[NEED_WRITEBACK] = {[SESSION_UNLOCKED] = true, [SESSION_LOCKING] = true},
-	[NEED_NOTHING] = {true, true, true, true, true},
+	[NEED_NOTHING] = {true, true, true, true, true, true},
 };
 
 static enum session_state word_state(uint64_t word)
@@ -52,7 +53,7 @@ static enum session_state word_state(uint64_t word)
 const char *session_state_name(enum session_state state)
 {
 	static const char *const names[] = {"locked", "unlocking", "unlocked", "locking",
-					    "locking"};
+					    "locking", "locking"};
 
 	return names[state];
 }
@@ -68,6 +69,7 @@ enum err session_new(int64_t idle_ms, struct session **session)
 	atomic_init(&s->touched_ns, clock_boot_ns());
 	atomic_init(&s->since_ns, clock_boot_ns());
 	atomic_init(&s->keyring, NULL);
+	atomic_init(&s->is_committed, true);
 	s->idle_ms = idle_ms;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_condattr_init(&attr);
@@ -233,10 +235,23 @@ void session_refuse_writeback(struct session *session)
 	(void)change_state(session, SESSION_LOCKING, SESSION_DRAINED);
 }
 
+void session_store_closed(struct session *session, bool is_committed)
+{
+	/* First: who sees the state believes it. */
+	atomic_store(&session->is_committed, is_committed);
+	(void)change_state(session, SESSION_DRAINED, SESSION_CLOSED);
+}
+
+bool session_is_committed(const struct session *session)
+{
+	return atomic_load(&session->is_committed);
+}
+
 void session_locked(struct session *session)
 {
 	keyring_free(atomic_exchange(&session->keyring, NULL));
-	(void)change_state(session, SESSION_DRAINED, SESSION_LOCKED);
+	if (!change_state(session, SESSION_CLOSED, SESSION_LOCKED))
+		(void)change_state(session, SESSION_DRAINED, SESSION_LOCKED);
 }
 
 uint64_t session_in_flight(const struct session *session)

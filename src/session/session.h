@@ -20,7 +20,8 @@ enum session_state {
 	SESSION_UNLOCKING, /* recovery runs; operations are answered as LOCKED */
 	SESSION_UNLOCKED,
 	SESSION_LOCKING,   /* only write-back, fsync, flush, release, forget go on */
-	SESSION_DRAINED    /* LOCKING and write-back refused too */
+	SESSION_DRAINED,   /* LOCKING and write-back refused too */
+	SESSION_CLOSED     /* everything is committed; keys and buffers are being wiped */
 };
 const char *session_state_name(enum session_state state);
 
@@ -66,12 +67,18 @@ const struct keyring *session_keyring(const struct session *session);
 /*
  * The lock in steps, run by daemon/lock.c: UNLOCKED -> LOCKING, wait for the
  * operations in flight (ERR_AGAIN after the deadline), LOCKING -> DRAINED,
- * wait again, and at the end wipe the keyring: LOCKED.
+ * wait again; DRAINED -> CLOSED, so that whoever waited for the commit is
+ * answered and his thread's buffers can be wiped; at the end wipe the keyring:
+ * LOCKED, from either of both.  `is_committed`: nothing was given up.
  */
 enum err session_begin_lock(struct session *session) MUST_CHECK;
 enum err session_wait_quiet(struct session *session, int64_t deadline_boot_ns) MUST_CHECK;
 void session_refuse_writeback(struct session *session);
+void session_store_closed(struct session *session, bool is_committed);
 void session_locked(struct session *session);
+
+/* The last lock committed everything: FSYNC may say so.  For states from CLOSED on. */
+bool session_is_committed(const struct session *session);
 
 /* Operations in flight now. */
 uint64_t session_in_flight(const struct session *session);

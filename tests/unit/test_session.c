@@ -43,6 +43,7 @@ START_TEST(test_needs)
 		{SESSION_UNLOCKED, ERR_OK, ERR_OK, ERR_OK},
 		{SESSION_LOCKING, ERR_LOCKED, ERR_OK, ERR_OK},
 		{SESSION_DRAINED, ERR_LOCKED, ERR_LOCKED, ERR_OK},
+		{SESSION_CLOSED, ERR_LOCKED, ERR_LOCKED, ERR_OK},
 	};
 	struct session *session;
 
@@ -59,6 +60,8 @@ START_TEST(test_needs)
 			ck_assert_ok(session_begin_lock(session));
 		if (table[i].state == SESSION_DRAINED)
 			session_refuse_writeback(session);
+		if (table[i].state == SESSION_CLOSED)
+			session_store_closed(session, true);
 		ck_assert_int_eq(session_state(session), table[i].state);
 		ck_assert_int_eq(session_enter(session, NEED_UNLOCKED), table[i].unlocked);
 		ck_assert_int_eq(session_enter(session, NEED_WRITEBACK), table[i].writeback);
@@ -90,6 +93,10 @@ START_TEST(test_transitions)
 	ck_assert_ok(session_begin_lock(session));
 	ck_assert_int_eq(session_begin_lock(session), ERR_BUSY);
 	session_refuse_writeback(session);
+	ck_assert(session_is_committed(session));
+	session_store_closed(session, false);
+	ck_assert(!session_is_committed(session));
+	ck_assert_int_eq(session_begin_unlock(session), ERR_BUSY);
 	ck_assert_ptr_nonnull(session_keyring(session));
 	session_locked(session);
 	ck_assert_ptr_null(session_keyring(session));

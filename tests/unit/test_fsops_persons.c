@@ -1,0 +1,171 @@
+/* The person of a handle: its opener while the same process uses it, else who uses it. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fsops_fixture.h"
+
+/* 1001 edits, 1002 views. */
+static const char policy_text[] =
+	"[class wards]\n"
+	"path = /\n"
+	"[role nurses]\n"
+	"members = uid:1001\n"
+	"allow = edit on wards\n"
+	"[role viewers]\n"
+	"members = uid:1002\n"
+	"allow = view on wards\n";
+#define NURSE    1001
+#define VIEWER   1002
+#define STRANGER 1005
+
+static struct events events;
+
+/* A closed file. */
+static uint64_t made_file(struct world *w, uid_t uid, uint64_t dir, const char *name)
+{
+	uint64_t number = 0, handle = world_create(w, asker(uid), dir, name, O_RDWR, &number);
+
+	ck_assert_uint_ne(handle, 0);
+	ck_assert_int_eq(world_write(w, asker(uid), OP_WRITE, number, handle, 0, 100), 100);
+	world_release(w, number, handle);
+	return number;
+}
+
+/* A pool thread of the same process with another uid: the opener's, and never refused. */
+START_TEST(test_server_thread_is_the_opener)
+{
+	struct world w;
+	uint64_t file, handle;
+	const struct event *event;
+	int error;
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
+	ck_assert_int_eq(world_read(&w, asker(STRANGER), file, handle, 0, 10, false), 10);
+	world_release(&w, file, handle);
+	world_events(&w, &events);
+	ck_assert_uint_eq(events_of(&events, AUDIT_IDENTITY), 0);
+	event = event_of(&events, AUDIT_READ);
+	ck_assert_uint_eq(event->uid, NURSE);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_another_process_is_itself)
+{
+	struct world w;
+	pid_t child = child_new();
+	uint64_t file, handle;
+	const struct event *event;
+	int error;
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
+	ck_assert_int_eq(world_read(&w, asker_as(child, VIEWER), file, handle, 0, 10, false), 10);
+	ck_assert_int_eq(world_read(&w, asker_as(child, VIEWER), file, handle, 10, 10, false), 10);
+	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 20, 10, false), 10);
+	child_end(child);
+	/* One that may not. */
+	child = child_new();
+	ck_assert_int_eq(world_read(&w, asker_as(child, STRANGER), file, handle, 30, 10, false),
+			 -EACCES);
+	ck_assert_int_eq(world_read(&w, asker_as(child, STRANGER), file, handle, 30, 10, false),
+			 -EACCES);
+	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 40, 10, false), 10);
+	child_end(child);
+	world_release(&w, file, handle);
+	world_events(&w, &events);
+	ck_assert_uint_eq(events_of(&events, AUDIT_IDENTITY), 1);
+	event = event_of(&events, AUDIT_IDENTITY);
+	ck_assert_uint_eq(event->uid, VIEWER);
+	ck_assert_uint_eq(event->handle, handle);
+	ck_assert_str_eq(event->role, "viewers");
+	ck_assert_str_eq(event->path, "/a");
+	event = event_of(&events, AUDIT_READ);
+	ck_assert_uint_eq(event[0].uid, VIEWER);
+	ck_assert_uint_eq(event[1].uid, VIEWER);
+	ck_assert_uint_eq(event[2].uid, NURSE);
+	ck_assert_uint_eq(events_of(&events, AUDIT_READ), 4);
+	event = event_of(&events, AUDIT_DENY);
+	ck_assert_uint_eq(event->uid, STRANGER);
+	world_free(&w);
+}
+END_TEST
+
+/* A copy that may be read and not written: the refusal is about the file written to. */
+START_TEST(test_refused_copy_names_its_target)
+{
+	struct world w;
+	pid_t child = child_new();
+	uint64_t from, to, reader, writer;
+	const struct event *event;
+	int error;
+
+	world_new(&w, policy_text);
+	from = made_file(&w, NURSE, STORE_ROOT, "from");
+	to = made_file(&w, NURSE, STORE_ROOT, "to");
+	reader = world_open(&w, asker(NURSE), from, O_RDONLY, &error);
+	writer = world_open(&w, asker(NURSE), to, O_WRONLY, &error);
+	ck_assert_int_eq(refusal(&w, asker_as(child, VIEWER), OP_COPY_RANGE,
+				 (struct guard_target){.number = from, .handle = reader,
+						       .out_number = to, .out_handle = writer,
+						       .length = 10}),
+			 EACCES);
+	child_end(child);
+	world_release(&w, from, reader);
+	world_release(&w, to, writer);
+	world_events(&w, &events);
+	event = event_of(&events, AUDIT_DENY);
+	ck_assert_uint_eq(event->uid, VIEWER);
+	ck_assert_str_eq(event->path, "/to");
+	ck_assert_uint_eq(event->handle, writer);
+	ck_assert_str_eq(event->action, "write");
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_unseen_process_is_refused)
+{
+	struct world w;
+	uint64_t file;
+	int error;
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	ck_assert_uint_eq(world_open(&w, asker_as(0, NURSE), file, O_RDONLY, &error), 0);
+	ck_assert_int_eq(error, EACCES);
+	world_events(&w, &events);
+	ck_assert_str_eq(event_of(&events, AUDIT_DENY)->detail,
+			 "the calling process cannot be seen");
+	ck_assert_str_eq(event_of(&events, AUDIT_DENY)->action, "read");
+	world_free(&w);
+}
+END_TEST
+
+/* Read-ahead of a process that has ended is nobody's: not the opener's either. */
+START_TEST(test_fill_of_nobody_is_not_served)
+{
+	struct world w;
+	pid_t child = child_new();
+	uint64_t file, handle;
+	int error;
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
+	child_end(child);
+	ck_assert_int_lt(world_read(&w, asker_as(child, STRANGER), file, handle, 0, 10, true), 0);
+	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, true), 10);
+	world_release(&w, file, handle);
+	world_events(&w, &events);
+	ck_assert_uint_eq(events_of(&events, AUDIT_READ), 1);
+	ck_assert_uint_eq(events_of(&events, AUDIT_DENY), 0);
+	world_free(&w);
+}
+END_TEST
+
+UNIT_MAIN("fsops persons", test_server_thread_is_the_opener, test_another_process_is_itself,
+	  test_refused_copy_names_its_target, test_unseen_process_is_refused,
+	  test_fill_of_nobody_is_not_served)

@@ -159,3 +159,12 @@ enum err io_fsync_dir(int dir_fd)
 {
 	return fsync(dir_fd) < 0 ? err_from_errno(errno) : ERR_OK;
 }
+
+bool io_is_mount(const char *path)
+{
+	struct statx stx;
+
+	return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0,
+		     &stx) == 0 &&
+	       (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}

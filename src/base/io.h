@@ -6,6 +6,7 @@
 #ifndef PHIFS_BASE_IO_H
 #define PHIFS_BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -38,5 +39,8 @@ enum err io_replace_file(int dir_fd, const char *path, const void *data, size_t 
 
 /* fsync of a directory given by its descriptor. */
 enum err io_fsync_dir(int dir_fd) MUST_CHECK;
+
+/* Something is mounted at `path`.  Asks no file system, so one that hangs is no obstacle. */
+bool io_is_mount(const char *path);
 
 #endif

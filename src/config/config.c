@@ -1,11 +1,13 @@
 #include "config/config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -227,6 +229,17 @@ static void check_directories(struct load *load)
 
 /* --- the whole ----------------------------------------------------------------- */
 
+/* For hints that can be pasted: a NAME stands for a file of CONFIG_DIRECTORY only. */
+static char *words_of(const char *file, const char *name)
+{
+	size_t len = strlen(CONFIG_DIRECTORY);
+	char *words = NULL;
+
+	if (strncmp(file, CONFIG_DIRECTORY "/", len + 1) == 0 && strchr(file + len + 1, '/') == NULL)
+		return strdup(name);
+	return asprintf(&words, "--config %s", file) < 0 ? NULL : words;
+}
+
 static enum err set_file(struct load *load, const char *file)
 {
 	const char *base = strrchr(file, '/');
@@ -239,6 +252,9 @@ static enum err set_file(struct load *load, const char *file)
 	load->config->file = strdup(file);
 	load->config->name = strndup(base + 1, len - 5);
 	if (load->config->file == NULL || load->config->name == NULL)
+		return ERR_NO_MEMORY;
+	load->config->words = words_of(file, load->config->name);
+	if (load->config->words == NULL)
 		return ERR_NO_MEMORY;
 	if (config_is_name(load->config->name))
 		return ERR_OK;
@@ -293,6 +309,7 @@ void config_free(struct config *config)
 		return;
 	free(config->name);
 	free(config->file);
+	free(config->words);
 	free(config->ciphertext);
 	free(config->state);
 	free(config->mountpoint);
@@ -374,6 +391,8 @@ enum err config_load(const char *name, struct config **config)
 
 	if (err == ERR_OK)
 		err = read_and_parse(file, config);
+	if (err != ERR_OK && file != NULL && access(file, F_OK) < 0 && errno == ENOENT)
+		config_say_missing(CONFIG_DIRECTORY, name);
 	free(file);
 	return err;
 }

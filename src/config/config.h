@@ -25,6 +25,7 @@ enum config_anchor { CONFIG_ANCHOR_ASYNC, CONFIG_ANCHOR_STRICT };
 struct config {
 	char *name;              /* NAME: file name without .conf */
 	char *file;              /* absolute path of the configuration file */
+	char *words;             /* the volume in a command for people: "NAME" or "--config FILE" */
 	/* [volume]; paths are absolute, without "..", without a slash at the end */
 	char *ciphertext, *state, *mountpoint, *policy;
 	char *contact;           /* or NULL */
@@ -66,6 +67,9 @@ enum err config_parse(const char *file, const char *text, size_t len, config_mes
  * volume (the message lists them).  `*file` is malloc'd.
  */
 enum err config_find(const char *directory, const char *name, char **file) MUST_CHECK;
+
+/* Hints after config_find's file was not there: which volumes there are, or how to make one. */
+void config_say_missing(const char *directory, const char *name);
 
 /* Letters, digits, '.', '_', '-', not beginning with '.' or '-', 1 to CONFIG_NAME_MAX. */
 bool config_is_name(const char *name);

@@ -125,6 +125,21 @@ static enum err only_one(const char *directory, char **file)
 	return ERR_CONFIG;
 }
 
+void config_say_missing(const char *directory, const char *name)
+{
+	struct listing list = {0};
+
+	if (name == NULL || strchr(name, '/') != NULL) {
+		log_hint("a volume and its configuration are made by: phifs-volume init --help");
+		return;
+	}
+	if (list_volumes(directory, &list) == ERR_OK && list.count > 0)
+		log_hint("the volumes of this host: %s", list.names);
+	else
+		log_hint("make it with: phifs-volume init %s --ciphertext DIR --mountpoint DIR "
+			 "--auditor-key PUB --auditor-key PUB", name);
+}
+
 enum err config_find(const char *directory, const char *name, char **file)
 {
 	if (name == NULL)

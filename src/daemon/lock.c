@@ -128,7 +128,7 @@ static void record(void *ctx, const struct lock_report *report)
 		log_error("%s: the lock had to give up something: %s", volume->config->name,
 			  detail);
 		log_hint("see the LOCK record: phifs-audit show %s --event LOCK --key KEY",
-			 volume->config->name);
+			 volume->config->words);
 	}
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/notify.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,4 +37,12 @@ int64_t notify_watchdog_ns(void)
 
 	/* Half of it, as sd_watchdog_enabled(3) advises. */
 	return us > 0 && us < INT64_MAX / NS_PER_US ? us * NS_PER_US / 2 : 0;
+}
+
+void notify_restart_words(const struct config *config, char *words, size_t size)
+{
+	if (getenv("NOTIFY_SOCKET"))
+		snprintf(words, size, "systemctl restart phifs@%s", config->name);
+	else
+		snprintf(words, size, "umount %s; phifsd %s", config->mountpoint, config->words);
 }

@@ -13,12 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "daemon/detach.h"
 #include "daemon/link.h"
 #include "daemon/mount.h"
 #include "daemon/selftest.h"
 #include "daemon/worker.h"
+
+/* What an end takes behind the lock's deadline: the last audit records, the unmounting. */
+#define END_MS 10000
 
 struct parent {
 	const struct options *options;
@@ -47,6 +52,24 @@ static enum err make_run_directory(const char *path)
 	return err_from_errno(errno);
 }
 
+/*
+ * umount(8) returns before the daemon has locked the volume and ended: whoever starts it
+ * at once waits for that.  A volume that is mounted is in use.
+ */
+static bool wait_for_lock(const struct parent *parent)
+{
+	const struct timespec pause = {.tv_nsec = 50 * NS_PER_MS};
+	int64_t end = clock_boot_ns() + (parent->config->deadline_ms + END_MS) * NS_PER_MS;
+
+	while (flock(parent->lock, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK || io_is_mount(parent->config->mountpoint) ||
+		    clock_boot_ns() > end)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 static enum err take_lock(struct parent *parent)
 {
 	const struct config *config = parent->config;
@@ -59,10 +82,10 @@ static enum err take_lock(struct parent *parent)
 	if (parent->lock < 0) {
 		err = err_from_errno(errno);
 		log_error("%s: %s", path, strerror(errno));
-	} else if (flock(parent->lock, LOCK_EX | LOCK_NB)) {
+	} else if (!wait_for_lock(parent)) {
 		err = ERR_BUSY;
 		log_error("%s is running already", config->name);
-		log_hint("phifsctl status %s", config->name);
+		log_hint("phifsctl status %s", config->words);
 	}
 	free(path);
 	return err;

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/notify.h"
 #include "daemon/record.h"
 #include "daemon/volume.h"
 
@@ -54,7 +55,7 @@ enum err reload_load(const struct config *config, struct reload_messages *messag
 	/* Not every failure is one of a line. */
 	if (listener.messages->first_error[0] == '\0')
 		hear(&listener, true, 0, err_text(err), NULL);
-	log_hint("see all of it: phifs-policy check %s", config->name);
+	log_hint("see all of it: phifs-policy check %s", config->words);
 	return err == ERR_NOT_FOUND ? ERR_CONFIG : err;
 }
 
@@ -160,13 +161,15 @@ static void look_at_config(const struct volume *volume)
 	struct config *config = NULL;
 	size_t old_len, new_len;
 	const char *old_text = config_text(volume->config, &old_len), *new_text;
+	char restart[NOTIFY_WORDS_MAX];
 
 	if (config_load(volume->config->file, &config))
 		return;
 	new_text = config_text(config, &new_len);
 	if (old_len != new_len || memcmp(old_text, new_text, old_len) != 0) {
 		log_warning("%s has changed: that takes effect at the next start", config->file);
-		log_hint("systemctl restart phifs@%s", config->name);
+		notify_restart_words(config, restart, sizeof(restart));
+		log_hint("%s", restart);
 	}
 	config_free(config);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secmem.h"
+#include "daemon/notify.h"
 #include "daemon/record.h"
 #include "keys/keyfile.h"
 
@@ -73,15 +74,15 @@ static enum err record_try(struct unlocking *unlocking, enum err outcome)
 
 static void explain_keys(struct unlocking *unlocking, enum err err)
 {
-	const char *name = unlocking->volume->config->name;
+	const char *words = unlocking->volume->config->words;
 
 	if (err == ERR_TAMPERED || err == ERR_ROLLBACK || err == ERR_FORMAT) {
 		MESSAGE(unlocking, "the slot file: %s", err_text(err));
 		HINT(unlocking, "restore the file \"%s\" from a backup, then: phifs-key list %s",
-		     SLOTS_FILE_NAME, name);
+		     SLOTS_FILE_NAME, words);
 	} else if (err == ERR_DENIED) {
 		MESSAGE(unlocking, "this slot has no right to unlock");
-		HINT(unlocking, "which have: phifs-key list %s", name);
+		HINT(unlocking, "which have: phifs-key list %s", words);
 	}
 }
 
@@ -128,17 +129,17 @@ static enum err open_keys(struct unlocking *unlocking)
 
 static void explain_store(struct unlocking *unlocking, enum err err)
 {
-	const char *name = unlocking->volume->config->name;
+	const char *words = unlocking->volume->config->words;
 
 	MESSAGE(unlocking, "the store: %s", err_text(err));
 	if (err == ERR_ROLLBACK)
 		HINT(unlocking, "an older copy of a directory lies there; what it lacks: "
-				"phifs-volume check %s", name);
+				"phifs-volume check %s", words);
 	else if (err == ERR_UNPROVEN)
 		HINT(unlocking, "is the state directory's disk mounted? ls %s",
 		     unlocking->volume->config->state);
 	else
-		HINT(unlocking, "what is damaged: phifs-volume check %s", name);
+		HINT(unlocking, "what is damaged: phifs-volume check %s", words);
 }
 
 static bool is_integrity(enum err err)
@@ -250,11 +251,13 @@ static enum err open_all(struct unlocking *unlocking)
 static enum err begin(struct unlocking *unlocking)
 {
 	struct volume *volume = unlocking->volume;
+	char restart[UNLOCK_TEXT_MAX];
 
 	if (volume->is_hung) {
 		MESSAGE(unlocking, "the disk did not answer when it was locked: phifsd must be "
 				   "started anew");
-		HINT(unlocking, "systemctl restart phifs@%s", volume->config->name);
+		notify_restart_words(volume->config, restart, sizeof(restart));
+		HINT(unlocking, "%s", restart);
 		return ERR_FROZEN;
 	}
 	if (session_begin_unlock(volume->session) == ERR_OK)
@@ -313,7 +316,7 @@ static void explain_start(const struct config *config, enum err err)
 						 strlen(KEYFILE_CREDENTIAL)) == 0)
 		log_hint("LoadCredentialEncrypted= in: systemctl edit phifs@%s", config->name);
 	else
-		log_hint("phifsctl unlock %s", config->name);
+		log_hint("phifsctl unlock %s", config->words);
 }
 
 void unlock_at_start(struct volume *volume)

@@ -72,9 +72,9 @@ static enum err check_slots(struct volume *volume)
 		  SLOTS_FILE_NAME, err_text(err));
 	if (err == ERR_NOT_FOUND)
 		log_hint("is the disk mounted? A new volume is made by: phifs-volume init %s",
-			 config->name);
+			 config->words);
 	else
-		log_hint("restore the file from a backup, then: phifs-key list %s", config->name);
+		log_hint("restore the file from a backup, then: phifs-key list %s", config->words);
 	return err == ERR_NOT_FOUND ? ERR_UNPROVEN : err;
 }
 
@@ -87,7 +87,7 @@ static enum err explain_store(const struct config *config, enum err err)
 	else if (err == ERR_NOT_FOUND)
 		log_hint("is the disk mounted? ls -ld %s %s", config->ciphertext, config->state);
 	else
-		log_hint("what is damaged: phifs-volume check %s", config->name);
+		log_hint("what is damaged: phifs-volume check %s", config->words);
 	return err == ERR_NOT_FOUND ? ERR_UNPROVEN : err;
 }
 

@@ -72,10 +72,12 @@ static void abort_connection(void *ctx)
 {
 	struct worker *worker = ctx;
 	enum err err = serve_abort(&worker->serve);
+	char restart[NOTIFY_WORDS_MAX];
 
 	log_error("%s: dropping pages hangs in the kernel: the connection was ended%s",
 		  worker->volume.config->name, err ? ", but could not be" : "");
-	log_hint("systemctl restart phifs@%s", worker->volume.config->name);
+	notify_restart_words(worker->volume.config, restart, sizeof(restart));
+	log_hint("%s", restart);
 }
 
 static void tell_alive(void *ctx)

@@ -146,6 +146,17 @@ static void configure(struct store *store, const struct store_config *config)
 								: STREAM_THRESHOLD;
 }
 
+/* The directory below which a disk failed to be mounted is there, and empty: write nothing into it. */
+static enum err look_for_journal(struct backing *ciphertext)
+{
+	int file = -1;
+	enum err err = ciphertext->ops->open(ciphertext, "journal", BACKING_READ_ONLY, &file);
+
+	if (err == ERR_OK)
+		ciphertext->ops->close(ciphertext, file);
+	return err;
+}
+
 enum err store_open(const struct store_config *config, struct store **out)
 {
 	struct store *store = calloc(1, sizeof(*store));
@@ -157,6 +168,8 @@ enum err store_open(const struct store_config *config, struct store **out)
 	init_locks(store);
 	random_bytes(store->hash_key, sizeof(store->hash_key));
 	err = pages_init(&store->pages);
+	if (err == ERR_OK)
+		err = look_for_journal(store->ciphertext);
 	if (err == ERR_OK)
 		err = slab_new(OBJECT_KEY_LEN, KEYS_PER_CHUNK, 0, &store->keys);
 	if (err == ERR_OK)

@@ -104,7 +104,8 @@ enum err store_create(struct backing *ciphertext, struct backing *state, const c
 
 /*
  * Take the volume's directories (one mounter: a lock file in each; ERR_BUSY) and
- * show the root's frozen attributes.  The store is locked.
+ * show the root's frozen attributes.  The store is locked.  ERR_NOT_FOUND: one of
+ * them holds no volume (a disk that is not mounted); nothing was written.
  */
 enum err store_open(const struct store_config *config, struct store **store) MUST_CHECK;
 

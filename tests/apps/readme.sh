@@ -58,9 +58,9 @@ ok $? "README.md has lines to paste"
 start_terminal "$enter $builddir"
 type_at "Passphrase for key slot 1" "geheim"
 type_at "Again" "geheim"
-wait_for "last five letters"
+wait_for "last five characters"
 key=$(grep -oE '([a-z2-7]{5}-){7}[a-z2-7]{5}' screen | tail -n 1)
-type_at "last five letters" "$(printf '%s' "$key" | tail -c 5)"
+type_at "last five characters" "$(printf '%s' "$key" | tail -c 5)"
 # unlock, use, lock; unlock after the backup; check.
 for _ in 1 2 3; do
 	type_at "Passphrase for demo" "geheim"

@@ -99,7 +99,7 @@ keep
 start_terminal phifs-key add $volume --recovery
 type_at "Passphrase for ehr" "correct horse"
 for _ in 1 2 3; do
-	type_at "last five letters" "wrong"
+	type_at "last five characters" "wrong"
 done
 ends 2 "a recovery key that was not written down"
 unchanged "not written down"
@@ -107,7 +107,7 @@ start_terminal phifs-key add $volume --recovery --name in-the-safe
 type_at "Passphrase for ehr" "correct horse"
 wait_for "last five"
 key=$(grep -oE '([a-z2-7]{5}-){7}[a-z2-7]{5}' screen)
-type_at "last five letters" "$(printf '%s' "$key" | tail -c 5)"
+type_at "last five characters" "$(printf '%s' "$key" | tail -c 5)"
 ends 0 "a recovery key that was"
 printf '%s\n' "$key" >safe
 opens "it opens the volume" --passphrase-file safe

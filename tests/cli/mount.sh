@@ -8,7 +8,7 @@ has err "no directory: says what to do" "hint: mount -t phifs NAME DIRECTORY"
 expect 1 "an unknown option" $mount_phifs v /mnt -x
 expect 32 "no such volume" $mount_phifs "$scratch/none.conf" /mnt
 has err "no such volume: says what to do" "hint: phifs-volume init"
-printf '[volume]\nmountpoint = /srv/v\n' >"$scratch/v.conf"
+printf '[volume]\nmountpoint = /srv/v ; a comment\n' >"$scratch/v.conf"
 expect 32 "another mount point than the volume's" $mount_phifs "$scratch/v.conf" /mnt
 has err "another mount point: says what to do" "hint: .*fstab"
 expect 1 "an option that mount(8) does not know" $mount_phifs "$scratch/v.conf" /srv/v -o rw,nonsense

@@ -137,9 +137,16 @@ rm fifo
 # --- on a terminal --------------------------------------------------------------------
 start_terminal $make $two
 for _ in 1 2 3; do
-	type_at "last five letters" "wrong"
+	type_at "last five characters" "wrong"
 done
 ends 2 "the recovery key was not written down"
+[ ! -e ct ] && [ ! -e st ] && [ ! -e mnt ] && [ ! -e ehr.conf ]
+ok $? "nothing was made"
+
+start_terminal $make $two
+wait_for "last five characters"
+printf '\003' >&5
+ends 10 "^C at a question"
 [ ! -e ct ] && [ ! -e st ] && [ ! -e mnt ] && [ ! -e ehr.conf ]
 ok $? "nothing was made"
 
@@ -149,7 +156,7 @@ type_at "Passphrase for key slot 1" "secret sesame"
 type_at "Again" "secret sesame"
 wait_for "last five"
 key=$(grep -oE '([a-z2-7]{5}-){7}[a-z2-7]{5}' screen)
-type_at "last five letters" "$(printf '%s' "$key" | tail -c 5)"
+type_at "last five characters" "$(printf '%s' "$key" | tail -c 5)"
 ends 0 "made on a terminal"
 ! grep -q sesame screen
 ok $? "the passphrase is not shown"
@@ -359,7 +366,7 @@ printf 'open sesame\n' >sesame
 chmod 600 sesame
 expect 7 "check of a mounted volume" $verify
 has err "says that it is mounted" "error: ehr is mounted (locked): what is in use cannot be checked"
-has err "says what to do" "hint: stop it first: kill "
+has err "says what to do" "hint: stop it first: umount /"
 expect 4 "locate in a locked volume" phifs-volume locate --config "$scratch/ehr.conf" /wards/3/a.dcm
 has err "says how to unlock it" "hint: unlock it with: phifsctl unlock --config"
 expect 0 "unlocked" phifsctl unlock --config "$scratch/ehr.conf" --passphrase-file sesame

@@ -20,6 +20,15 @@ refuses() {
 # --- what it refuses to start on ----------------------------------------------------
 mv "$dir/ct" "$dir/away"
 refuses 9 "no ciphertext directory" "$dir/ct" "is the disk mounted"
+# The mount point of a disk that is not mounted.
+mkdir "$dir/ct"
+refuses 9 "an empty ciphertext directory" "$dir/ct" "is the disk mounted"
+rmdir "$dir/ct"
+ok $? "an empty ciphertext directory: nothing is written into it"
+mkdir "$dir/ct"
+expect 9 "check of it" phifs-volume check --config "$conf" --keyfile "$dir/key"
+has err "check of it: says what to do" "hint: is the disk mounted"
+rmdir "$dir/ct"
 mv "$dir/away" "$dir/ct"
 
 mv "$dir/st" "$dir/away"
@@ -33,7 +42,7 @@ mv "$dir/away" "$dir/st/ledger.db"
 cp -a "$dir/st" "$dir/whole"
 dd if=/dev/zero of="$dir/st/ledger.db" bs=512 count=8 conv=notrunc 2>/dev/null
 rm -f "$dir"/st/ledger.db-*
-refuses 8 "a damaged ledger" "store" "phifs-volume check v"
+refuses 8 "a damaged ledger" "store" "phifs-volume check --config $conf"
 rm -rf "$dir/st" && cp -a "$dir/whole" "$dir/st"
 
 for copy in ct st; do mv "$dir/$copy/slots" "$dir/$copy.slots"; done
@@ -58,9 +67,9 @@ refuses 2 "ciphertext inside the mount point" "lies inside the mount point" "mus
 configure v ciphertext "$dir/ct"
 
 mv "$dir.policy" "$dir.away"
-refuses 2 "no policy" "$dir.policy: .*not found" "phifs-policy check v"
+refuses 2 "no policy" "$dir.policy: .*not found" "phifs-policy check --config $conf"
 printf '[class a]\npath = /\npsth = /x\n' >"$dir.policy"
-refuses 2 "a wrong policy" "$dir.policy:3: .*did you mean 'path'" "phifs-policy check v"
+refuses 2 "a wrong policy" "$dir.policy:3: .*did you mean 'path'" "phifs-policy check --config $conf"
 expect 2 "--check-config finds it, too" phifsd --config "$conf" --check-config
 mv "$dir.away" "$dir.policy"
 expect 0 "--check-config of a good one" phifsd --config "$conf" --check-config
@@ -74,7 +83,7 @@ has out "locked, with the reason" "^v  locked since .* (start)"
 has out "what the kernel guarantees" "^  kernel  *[0-9.]*: "
 expect 7 "a second daemon is refused" phifsd --config "$conf"
 has err "says so" "error: v is running already"
-has err "says what to do" "hint: phifsctl status v"
+has err "says what to do" "hint: phifsctl status --config $conf$"
 is_mounted v
 ok $? "and does not disturb the first"
 sed "s|^run-directory.*|run-directory = $dir/run2|; s|^mountpoint.*|mountpoint = $scratch/mnt2|" \
@@ -174,8 +183,15 @@ has v/log "which the next start takes away" "took away the dead mount"
 unlock_volume v
 echo more >"$dir/mnt/more"
 umount "$dir/mnt"
+expect 0 "phifs-volume check behind umount(8) waits for the end of the daemon" \
+	phifs-volume check --config "$conf" --keyfile "$dir/key"
 wait "$v_pid"
 ok $? "umount(8) ends it in good order"
+start_volume v
+unlock_volume v
+umount "$dir/mnt"
+expect 0 "and so does a new daemon" phifsd --config "$conf"
+umount "$dir/mnt"
 configure v unlock-with "$dir/key"
 start_volume v
 ctl v status >"$out"

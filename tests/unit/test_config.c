@@ -428,6 +428,13 @@ START_TEST(names_mean_files)
 	ck_assert_ptr_nonnull(strstr(said, "ehr"));
 	ck_assert_ptr_nonnull(strstr(said, "pacs"));
 	ck_assert_ptr_null(file);
+	said[0] = '\0';
+	config_say_missing(directory, "erh");
+	ck_assert_ptr_nonnull(strstr(said, "ehr, pacs") ? strstr(said, "ehr, pacs")
+							: strstr(said, "pacs, ehr"));
+	said[0] = '\0';
+	config_say_missing("/none", "erh");
+	ck_assert_ptr_nonnull(strstr(said, "phifs-volume init erh"));
 	drop_file(directory, "ehr.conf");
 	drop_file(directory, "ehr.policy");
 	drop_file(directory, "bad name.conf");

@@ -1,9 +1,18 @@
 #include "tools/cli/daemon.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
+
+#define END_MS 10000 /* of a daemon, behind its lock's deadline */
+#define SYSTEMD_RUNS "/run/systemd/system" /* sd_booted(3) */
 
 enum err cli_load_config(const struct call *call, struct config **config)
 {
@@ -19,6 +28,21 @@ enum err daemon_connect_quietly(const struct config *config, struct client **cli
 	return err;
 }
 
+void daemon_wait_for_end(const struct config *config)
+{
+	const struct timespec pause = {.tv_nsec = 50 * NS_PER_MS};
+	int64_t end = clock_boot_ns() + (config->deadline_ms + END_MS) * NS_PER_MS;
+	char *path = config_run_path(config, "lock");
+	int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	while (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && !io_is_mount(config->mountpoint) &&
+	       clock_boot_ns() < end)
+		nanosleep(&pause, NULL);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+}
+
 enum err daemon_connect(const struct call *call, const struct config *config,
 			struct client **client)
 {
@@ -26,7 +50,8 @@ enum err daemon_connect(const struct call *call, const struct config *config,
 
 	if (err == ERR_NOT_RUNNING) {
 		log_error("%s is not running", config->name);
-		if (call->volume != NULL && strchr(call->volume, '/') != NULL)
+		/* Where there is no systemd, as in a container, its words would not help. */
+		if (access(SYSTEMD_RUNS, F_OK) < 0 || strchr(config->words, '/') != NULL)
 			log_hint("start it with: phifsd%s", cli_volume_words(call));
 		else
 			log_hint("start it with: systemctl start phifs@%s", config->name);

@@ -56,8 +56,7 @@ static enum err read_line(int fd, char *line, size_t max, size_t *len)
 		char byte;
 		ssize_t got = read(fd, &byte, 1);
 
-		if (got < 0 && errno == EINTR)
-			continue;
+		/* EINTR: a signal that the caller catches, in order to end and clean up. */
 		if (got < 0)
 			return err_from_errno(errno);
 		if (got == 0 && used == 0)
@@ -234,6 +233,8 @@ out:
 
 static enum err no_terminal(enum err err)
 {
+	if (err == ERR_INTERRUPTED)
+		return cli_fail(err, "interrupted");
 	return err == ERR_NOT_FOUND ? cli_fail(ERR_USAGE, "no terminal to ask on")
 				    : cli_fail(err, "terminal: %s", err_text(err));
 }

@@ -11,27 +11,28 @@
 #include "tools/cli/prompt.h"
 
 #define KEY_MAX      128
-#define LAST_LETTERS 5
+#define LAST_COUNT   5
 #define TRIES        3
 
 enum err recovery_show(const char *key)
 {
 	size_t len = strnlen(key, KEY_MAX);
-	const char *end = key + len - LAST_LETTERS;
+	const char *end = key + len - LAST_COUNT;
 	char text[KEY_MAX + 96], line[64] = "";
 	enum err err;
 
-	if (len < LAST_LETTERS || len == KEY_MAX)
+	if (len < LAST_COUNT || len == KEY_MAX)
 		return cli_fail(ERR_INVALID, "not a recovery key");
 	snprintf(text, sizeof(text),
 		 "\nRecovery key, shown this once. Write it on paper:\n\n    %s\n\n", key);
 	err = prompt_show(text);
 	secmem_wipe(text, sizeof(text));
 	for (int i = 0; i < TRIES && err == ERR_OK && strcmp(line, end) != 0; i++)
-		err = prompt_line("Type the last five letters to show that you have it: ", line,
-				  sizeof(line));
+		err = prompt_line(i == 0 ? "Type the last five characters to show that you have it: "
+					 : "Those are not the last five characters. Once more: ",
+				  line, sizeof(line));
 	if (err == ERR_OK && strcmp(line, end) != 0)
-		err = cli_fail(ERR_USAGE, "those are not the last five letters: nothing was made");
+		err = cli_fail(ERR_USAGE, "those are not the last five characters: nothing was made");
 	secmem_wipe(line, sizeof(line));
 	return err;
 }

@@ -5,7 +5,7 @@
 #include "base/err.h"
 
 /*
- * Shows `key` on the terminal and asks for its last five letters, three times at
+ * Shows `key` on the terminal and asks for its last five characters, three times at
  * most.  ERR_USAGE: no terminal, or other letters; said.
  */
 enum err recovery_show(const char *key) MUST_CHECK;

@@ -73,6 +73,7 @@ static enum err refuse_running(const struct call *call, const struct config *con
 	struct client *client = NULL;
 	enum err err;
 
+	daemon_wait_for_end(config);
 	/* Nothing that answers has the volume open. */
 	if (daemon_connect_quietly(config, &client) != ERR_OK)
 		return ERR_OK;
@@ -82,10 +83,7 @@ static enum err refuse_running(const struct call *call, const struct config *con
 		return err;
 	cli_fail(ERR_BUSY, "%s is mounted (%s): what is in use cannot be checked", config->name,
 		 status.state);
-	if (strchr(cli_volume_words(call), '/') != NULL)
-		log_hint("stop it first: kill %lld", (long long)status.pid);
-	else
-		log_hint("stop it first: systemctl stop phifs@%s", config->name);
+	log_hint("stop it first: umount %s", config->mountpoint);
 	return ERR_BUSY;
 }
 

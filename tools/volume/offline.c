@@ -96,6 +96,12 @@ static enum err fail_store(const struct call *call, const struct config *config,
 	if (err == ERR_ROLLBACK)
 		return cli_fail(err, "the state or the slots of %s are older than what was "
 				"acknowledged: was something restored alone?", config->name);
+	if (err == ERR_NOT_FOUND) {
+		cli_fail(ERR_UNPROVEN, "%s or %s does not hold the volume %s", config->ciphertext,
+			 config->state, config->name);
+		log_hint("is the disk mounted? ls -l %s %s", config->ciphertext, config->state);
+		return ERR_UNPROVEN;
+	}
 	return cli_fail(err, "the store of %s: %s", config->name, err_text(err));
 }
 

@@ -45,6 +45,13 @@ void secmem_wipe(void *mem, size_t size)
 	sodium_memzero(mem, size);
 }
 
+__attribute__((noinline)) void secmem_wipe_stack(void)
+{
+	uint8_t below[SECMEM_STACK_LEN];
+
+	secmem_wipe(below, sizeof(below));
+}
+
 bool secmem_equal(const void *a, const void *b, size_t size)
 {
 	return sodium_memcmp(a, b, size) == 0;

@@ -36,6 +36,13 @@ void secmem_free(void *mem);
 /* Wipe without freeing; the compiler cannot remove it. */
 void secmem_wipe(void *mem, size_t size);
 
+/*
+ * Wipe SECMEM_STACK_LEN bytes of this thread's stack below the caller: what
+ * returned functions and signal frames (with all vector registers) left there.
+ */
+#define SECMEM_STACK_LEN (128u << 10)
+void secmem_wipe_stack(void);
+
 /* Compare in constant time. */
 bool secmem_equal(const void *a, const void *b, size_t size);
 

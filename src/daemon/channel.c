@@ -96,6 +96,7 @@ static void wipe_if_asked(struct channel *channel, struct worker *worker)
 		return;
 	secmem_wipe(worker->buffer, worker->used);
 	worker->used = 0;
+	secmem_wipe_stack();
 	atomic_store(&worker->wiped, generation);
 }
 
@@ -112,6 +113,7 @@ static ssize_t take_init(struct channel *channel, void *buffer, size_t size)
 
 static ssize_t read_request(struct channel *channel, struct worker *worker, int fd, size_t size)
 {
+	bool is_kicked;
 	ssize_t got;
 
 	do {
@@ -126,7 +128,11 @@ static ssize_t read_request(struct channel *channel, struct worker *worker, int 
 		atomic_store(&worker->is_reading, true);
 		got = read(fd, worker->buffer, size);
 		atomic_store(&worker->is_reading, false);
-	} while (got < 0 && errno == EINTR);
+		is_kicked = got < 0 && errno == EINTR;
+		/* The signal's frame: registers that last held somebody's data. */
+		if (is_kicked)
+			secmem_wipe_stack();
+	} while (is_kicked);
 	return got;
 }
 

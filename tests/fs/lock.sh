@@ -170,6 +170,9 @@ for i in 1 2 3 4 5 6 7 8; do
 	ln -s "$name-$i" "$mnt/names/link-$i"
 done
 cat "$mnt/names/$name"-* >/dev/null
+for i in 1 2 3 4; do
+	mv "$mnt/names/$name-$i" "$mnt/names/moved-$name-$i"
+done
 ls -l "$mnt/names" >/dev/null
 worker=$(worker_of v)
 count_in_memory() {

@@ -189,12 +189,13 @@ enum err reload_policy(struct volume *volume, const struct audit_person *person,
 		goto out;
 	}
 	err = reload_record(volume->audit, person, volume->policy, policy, each, ctx);
-	if (!err)
-		err = put_in_force(volume, policy);
 	if (err) {
 		policy_free(policy);
 		goto out;
 	}
+	err = put_in_force(volume, policy);
+	if (err)
+		goto out;
 	make_directories(volume);
 	look_at_config(volume);
 	log_info("%s: the policy is in force", volume->config->name);

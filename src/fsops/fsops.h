@@ -50,7 +50,7 @@ const struct fuse_lowlevel_ops *fsops_operations(void);
  * Put a new policy in force: the generation grows, places and rights of nodes
  * and handles are worked out anew at their next use.  Takes ownership; the old
  * one is freed when the last decision that uses it is over.  ERR_NO_MEMORY: the
- * old one stays in force, the new one is the caller's.
+ * old one stays in force, and the new one is freed.
  */
 enum err fsops_set_policy(struct fsops *fsops, struct policy *policy) MUST_CHECK;
 

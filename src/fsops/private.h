@@ -33,6 +33,7 @@ struct fsops {
 	/* The ticker: counts and summaries when their time has come. */
 	pthread_t ticker;
 	bool has_ticker;
+	_Atomic int64_t ends_seen; /* roles whose `until` is older are known to have ended; seconds */
 	pthread_mutex_t tick_mutex;
 	pthread_cond_t tick_wake;
 	bool is_stopping;

@@ -12,7 +12,7 @@ struct scopes {
 
 static struct scope *scope_new(struct policy *policy, uint64_t generation)
 {
-	struct scope *scope = malloc(sizeof(*scope));
+	struct scope *scope = calloc(1, sizeof(*scope));
 
 	if (scope == NULL) {
 		policy_free(policy);
@@ -52,18 +52,41 @@ void scopes_free(struct scopes *scopes)
 	free(scopes);
 }
 
+/* With the mutex. */
+static void put_in_force(struct scopes *scopes, struct scope *next)
+{
+	next->generation = scopes->current->generation + 1;
+	scopes->current = next;
+	/* After the policy: who sees the number finds what it stands for. */
+	atomic_store(&scopes->generation, next->generation);
+}
+
 enum err scopes_set(struct scopes *scopes, struct policy *policy)
 {
-	struct scope *before, *next = scope_new(policy, scopes_generation(scopes) + 1);
+	struct scope *before, *next = scope_new(policy, 0);
 
 	if (next == NULL)
 		return ERR_NO_MEMORY;
 	pthread_mutex_lock(&scopes->mutex);
 	before = scopes->current;
-	next->generation = before->generation + 1;
-	scopes->current = next;
-	/* After the policy: who sees the number finds what it stands for. */
-	atomic_store(&scopes->generation, next->generation);
+	put_in_force(scopes, next);
+	pthread_mutex_unlock(&scopes->mutex);
+	scope_put(before);
+	return ERR_OK;
+}
+
+enum err scopes_renew(struct scopes *scopes)
+{
+	struct scope *before, *next = calloc(1, sizeof(*next));
+
+	if (next == NULL)
+		return ERR_NO_MEMORY;
+	atomic_init(&next->users, 1);
+	pthread_mutex_lock(&scopes->mutex);
+	before = scopes->current;
+	next->policy = before->policy;
+	next->owner = scope_hold(before->owner != NULL ? before->owner : before);
+	put_in_force(scopes, next);
 	pthread_mutex_unlock(&scopes->mutex);
 	scope_put(before);
 	return ERR_OK;
@@ -94,6 +117,9 @@ void scope_put(struct scope *scope)
 {
 	if (scope == NULL || atomic_fetch_sub(&scope->users, 1) > 1)
 		return;
-	policy_free(scope->policy);
+	if (scope->owner != NULL)
+		scope_put(scope->owner);
+	else
+		policy_free(scope->policy);
 	free(scope);
 }

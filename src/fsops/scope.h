@@ -16,6 +16,7 @@
 
 struct scope {
 	struct policy *policy;
+	struct scope *owner;   /* who frees the policy; NULL: this scope */
 	uint64_t generation;   /* 1, 2, 3 ... */
 	_Atomic uint32_t users;
 };
@@ -27,6 +28,11 @@ enum err scopes_new(struct policy *policy, struct scopes **scopes) MUST_CHECK;
 void scopes_free(struct scopes *scopes);
 /* Takes the policy over. ERR_NO_MEMORY: the one in force stays, and `policy` is freed. */
 enum err scopes_set(struct scopes *scopes, struct policy *policy) MUST_CHECK;
+/*
+ * The same policy with a new generation: everything is decided anew, because
+ * time changes what it says.  ERR_NO_MEMORY: nothing happened.
+ */
+enum err scopes_renew(struct scopes *scopes) MUST_CHECK;
 /* No lock. */
 uint64_t scopes_generation(const struct scopes *scopes);
 /* The one in force; until scope_put. */

@@ -25,8 +25,25 @@ static void look_at_trail(struct fsops *fsops)
 		atomic_store(&fsops->is_audit_failing, false);
 }
 
+/*
+ * A role that has ended takes its open files along.  A second late on purpose:
+ * what was decided just before the end has been remembered by then.
+ */
+static void look_at_ends(struct fsops *fsops)
+{
+	int64_t now = clock_wall_ns() / NS_PER_SECOND - 1, seen = atomic_load(&fsops->ends_seen);
+	struct scope *scope = scope_take(fsops->scopes);
+
+	if (policy_ended_between(scope->policy, seen, now) &&
+	    scopes_renew(fsops->scopes) != ERR_OK)
+		now = seen; /* again at the next tick */
+	atomic_store(&fsops->ends_seen, now);
+	scope_put(scope);
+}
+
 void ticker_work(struct fsops *fsops, bool is_minute)
 {
+	look_at_ends(fsops);
 	refusals_tick(fsops->refusals);
 	callers_tick(fsops->callers);
 	look_at_trail(fsops);

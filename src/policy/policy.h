@@ -151,6 +151,12 @@ struct policy_verdict policy_decide_all(const struct policy *policy,
 					enum policy_action action, int64_t now);
 
 /*
+ * Whether the `until` of some role passed after `after` and by `now`: verdicts
+ * from before may be wrong since.
+ */
+bool policy_ended_between(const struct policy *policy, int64_t after, int64_t now);
+
+/*
  * Behind a default deny: a role that names this subject and allows the action,
  * but not now or not from here.  For messages; it changes no decision.
  */

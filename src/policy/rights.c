@@ -216,6 +216,14 @@ struct policy_verdict policy_decide_all(const struct policy *policy,
 	return first;
 }
 
+bool policy_ended_between(const struct policy *policy, int64_t after, int64_t now)
+{
+	for (size_t i = 0; i < (size_t)policy_role_count(policy); i++)
+		if (policy->roles[i].until > after && policy->roles[i].until <= now)
+			return true;
+	return false;
+}
+
 /* --- explaining ---------------------------------------------------------------------- */
 
 static enum policy_miss miss_of(const struct policy_role_entry *role,

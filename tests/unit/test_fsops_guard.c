@@ -552,6 +552,30 @@ START_TEST(test_locked_answers)
 }
 END_TEST
 
+/* A role that ends ends its open files at the next tick: here it is the first that looks. */
+START_TEST(test_a_role_that_ends_is_decided_anew)
+{
+	struct world w;
+	uint64_t file, handle, generation;
+	int error;
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
+	generation = scopes_generation(w.fsops->scopes);
+	ticker_work(w.fsops, false);
+	ck_assert_uint_eq(scopes_generation(w.fsops->scopes), generation);
+	ck_assert_ok(scopes_renew(w.fsops->scopes));
+	ck_assert_uint_eq(scopes_generation(w.fsops->scopes), generation + 1);
+	/* The policy says the same: the handle goes on. */
+	ck_assert_int_eq(world_write(&w, asker(NURSE), OP_WRITE, file, handle, 0, 10), 10);
+	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(policy_text)));
+	ck_assert_int_eq(world_write(&w, asker(NURSE), OP_WRITE, file, handle, 0, 10), 10);
+	world_release(&w, file, handle);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(test_writeback_goes_on_while_locking)
 {
 	struct world w;
@@ -768,6 +792,7 @@ UNIT_MAIN("fsops guard", test_default_is_no, test_records_of_a_session,
 	  test_directories_keep_their_class,
 	  test_file_moves_by_who_may_do_both, test_split_link_set_needs_both,
 	  test_reload_ends_open_handles, test_fills_and_writebacks, test_locked_answers,
-	  test_writeback_goes_on_while_locking, test_no_record_no_access, test_summary_class,
+	  test_a_role_that_ends_is_decided_anew, test_writeback_goes_on_while_locking,
+	  test_no_record_no_access, test_summary_class,
 	  test_open_that_nobody_hears_of, test_read_only, test_what_phifsctl_shows,
 	  test_class_directories, test_every_operation_has_a_row)

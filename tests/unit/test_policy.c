@@ -335,6 +335,9 @@ START_TEST(a_role_ends_with_its_last_day_on_the_hosts_clock)
 	ck_assert_int_eq(policy_near_miss(policy, &(struct policy_subject){7, 7, NULL, 0}, 1,
 					  ACTION_READ, berlin_midnight, &role),
 			 POLICY_MISS_UNTIL);
+	ck_assert(policy_ended_between(policy, berlin_midnight - 1, berlin_midnight));
+	ck_assert(!policy_ended_between(policy, berlin_midnight - 2, berlin_midnight - 1));
+	ck_assert(!policy_ended_between(policy, berlin_midnight, berlin_midnight + 1));
 	policy_free(policy);
 	setenv("TZ", "EST5", 1);
 	policy = parsed(text);

@@ -513,6 +513,12 @@ void committer_stop(struct committer *committer)
 	pthread_cond_signal(&committer->wake);
 	pthread_mutex_unlock(&committer->mutex);
 	pthread_join(committer->thread, NULL);
+}
+
+void committer_free(struct committer *committer)
+{
+	if (committer == NULL)
+		return;
 	pthread_cond_destroy(&committer->wake);
 	pthread_cond_destroy(&committer->idle);
 	pthread_mutex_destroy(&committer->mutex);

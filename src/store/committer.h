@@ -10,8 +10,13 @@
 struct committer;
 
 enum err committer_start(struct store *store, struct committer **committer) MUST_CHECK;
-/* After everything is committed; whoever still waits gets ERR_LOCKED. */
+/*
+ * After everything is committed: ends the thread; whoever still waits gets
+ * ERR_LOCKED.  The applier may still poke it: committer_free comes after that
+ * has stopped.  NULL is harmless to both.
+ */
 void committer_stop(struct committer *committer);
+void committer_free(struct committer *committer);
 
 /*
  * Call `done` when `node` is flushed at least as of operation `op`, and the

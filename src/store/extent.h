@@ -42,7 +42,6 @@ struct extent {
 	uint32_t count;       /* blocks */
 	uint64_t first;       /* block */
 	uint64_t seq;         /* transaction that carries it; 0: none yet (committer only) */
-	uint32_t journal_page; /* DIRTY: its ciphertext among that transaction's pages */
 	uint8_t *page;        /* DIRTY: BLOCK_SIZE bytes */
 	struct pages *pages;  /* DIRTY: where page came from */
 	uint8_t entries[][ENTRY_LEN]; /* count of them; DIRTY: set when it is sealed */

@@ -72,7 +72,7 @@ void journal_free_half(struct journal *journal);
 
 /* --- for recovery ----------------------------------------------------------- */
 
-/* The newest valid anchor.  ERR_UNPROVEN: none; ERR_TAMPERED: of another volume. */
+/* The newest valid anchor of this volume.  ERR_UNPROVEN: there is none. */
 enum err journal_read_anchor(struct backing *state, const struct keyring *keyring,
 			     struct anchor *anchor) MUST_CHECK;
 

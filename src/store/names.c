@@ -260,7 +260,7 @@ out_names:
 enum err names_drop(struct store *store, struct node *node, const struct object_id *dir,
 		    const char *name)
 {
-	bool is_last;
+	bool has_others, is_last;
 	enum err err = ERR_OK;
 
 	pthread_mutex_lock(&node->mutex);
@@ -268,12 +268,12 @@ enum err names_drop(struct store *store, struct node *node, const struct object_
 		node->attr.nlink = 0;
 	else
 		node->attr.nlink--;
-	is_last = node->attr.nlink == 0;
+	has_others = node->attr.nlink > 0;
 	node->attr.ctime = clock_wall();
 	node_names_changed(store, node);
-	is_last = is_last && node->opens == 0;
+	is_last = !has_others && node->opens == 0;
 	pthread_mutex_unlock(&node->mutex);
-	if (node->attr.nlink > 0)
+	if (has_others)
 		err = links_remove(store, node, dir, name);
 	if (is_last) {
 		err = attributes_drop(store, node);

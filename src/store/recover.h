@@ -43,7 +43,10 @@ struct replay_object {
 enum err replay(struct store *store, const struct replay_object *object,
 		bool *damaged) MUST_CHECK;
 
-/* Do all data and inline records of a transaction open under its own entries (I14)? */
+/*
+ * Do all data pages of a transaction open under its own entries (I14)?  All the
+ * rest of it is in the records, which its MAC covers.
+ */
 enum err replay_verify_tags(struct store *store, const struct journal_txn *txn) MUST_CHECK;
 
 #endif

@@ -16,7 +16,6 @@ struct replaying {
 	uint8_t *key;                       /* 64 bytes, locked */
 	struct object_header header;        /* of the last INODE record */
 	const uint8_t *header_bytes;
-	bool is_create;
 	struct tree tree;
 	struct tree_page **pages;           /* changed ones, referenced */
 	size_t page_count, page_room;

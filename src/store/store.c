@@ -222,6 +222,7 @@ static void stop_threads(struct store *store)
 	flusher_stop(store->flusher);
 	committer_stop(store->committer);
 	applier_stop(store->applier);
+	committer_free(store->committer);
 	store->flusher = NULL;
 	store->committer = NULL;
 	store->applier = NULL;

@@ -34,12 +34,15 @@ static enum err take_dead_mount_away(const char *mountpoint)
 	return err;
 }
 
+/* FORCE_SYNC: the kernel remembers the root of a mount that died a moment ago. */
 static enum err check_directory(const char *mountpoint)
 {
-	struct stat st;
+	struct statx stx;
 
-	if (lstat(mountpoint, &st) == 0) {
-		if (S_ISDIR(st.st_mode))
+	if (statx(AT_FDCWD, mountpoint,
+		  AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE,
+		  &stx) == 0) {
+		if (S_ISDIR(stx.stx_mode))
 			return ERR_OK;
 		log_error("%s is not a directory", mountpoint);
 		log_hint("ls -ld %s", mountpoint);
@@ -47,7 +50,7 @@ static enum err check_directory(const char *mountpoint)
 	}
 	if (errno == ENOENT)
 		return refuse_missing(mountpoint);
-	if (errno == ENOTCONN)
+	if (errno == ENOTCONN || errno == ECONNABORTED)
 		return take_dead_mount_away(mountpoint);
 	log_error("%s: %s", mountpoint, strerror(errno));
 	return err_from_errno(errno);

@@ -310,7 +310,9 @@ static void refused(struct control_call *call)
 					  .detail = "control socket"};
 
 	answers_person(call, &person);
-	if (record_quickly(volume->audit, &event))
+	/* Anybody may ask in a loop: that must not fill the journal. */
+	if (fsops_note_refusal(volume->fsops, &event, event.detail) &&
+	    record_quickly(volume->audit, &event))
 		log_error("%s: a refusal could not be recorded", volume->config->name);
 }
 

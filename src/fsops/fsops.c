@@ -215,6 +215,11 @@ void fsops_refusals(struct fsops *fsops, uid_t uid, fsops_each_refusal *each, vo
 	refusals_each(fsops->refusals, uid, each, ctx);
 }
 
+bool fsops_note_refusal(struct fsops *fsops, const struct audit_event *event, const char *cause)
+{
+	return refusals_note(fsops->refusals, event, cause);
+}
+
 void fsops_status(struct fsops *fsops, struct fsops_status *status)
 {
 	*status = (struct fsops_status){

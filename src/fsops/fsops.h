@@ -92,6 +92,12 @@ struct fsops_refusal {
 };
 typedef void fsops_each_refusal(void *ctx, const struct fsops_refusal *refusal);
 void fsops_refusals(struct fsops *fsops, uid_t uid, fsops_each_refusal *each, void *ctx);
+/*
+ * A refusal that was no request's (the control socket's).  True: it is the first
+ * of its kind in this second, and the caller's to record; false: it is counted,
+ * and the count will be.
+ */
+bool fsops_note_refusal(struct fsops *fsops, const struct audit_event *event, const char *cause);
 
 struct fsops_status {
 	uint64_t open_handles, reads, writes, refused, refused_across_classes;

@@ -748,6 +748,29 @@ START_TEST(test_what_phifsctl_shows)
 }
 END_TEST
 
+/* Anybody may ask the control socket for what he may not, in a loop. */
+START_TEST(test_refusals_of_others_are_counted)
+{
+	struct world w;
+	struct audit_person person = {.uid = STRANGER, .login_uid = LOGIN_UID_UNSET};
+	const struct audit_event event = {.type = AUDIT_DENY, .err = ERR_DENIED,
+					  .person = &person, .action = "reload"};
+	unsigned int first = 0;
+
+	world_new(&w, policy_text);
+	for (int i = 0; i < 1000; i++)
+		first += fsops_note_refusal(w.fsops, &event, "control socket");
+	ck_assert_uint_ge(first, 1);
+	ck_assert_uint_le(first, 3);
+	world_events(&w, &events);
+	ck_assert_uint_ge(events_of(&events, AUDIT_DENY), 1);
+	ck_assert_uint_le(events_of(&events, AUDIT_DENY), 3);
+	ck_assert_str_eq(event_of(&events, AUDIT_DENY)->action, "reload");
+	ck_assert_uint_ge(event_of(&events, AUDIT_DENY)->count, 300);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(test_class_directories)
 {
 	struct world w;
@@ -795,4 +818,4 @@ UNIT_MAIN("fsops guard", test_default_is_no, test_records_of_a_session,
 	  test_a_role_that_ends_is_decided_anew, test_writeback_goes_on_while_locking,
 	  test_no_record_no_access, test_summary_class,
 	  test_open_that_nobody_hears_of, test_read_only, test_what_phifsctl_shows,
-	  test_class_directories, test_every_operation_has_a_row)
+	  test_refusals_of_others_are_counted, test_class_directories, test_every_operation_has_a_row)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/secmem.h"
 #include "daemon/answers.h"
 #include "daemon/record.h"
 
@@ -91,6 +92,7 @@ static enum err tell(struct control_call *call, const struct object_id *id,
 		object_path(id, location->file);
 		snprintf(location->path, sizeof(location->path), "%s", path);
 		err = control_part(call, location);
+		secmem_wipe(location, sizeof(*location));
 	}
 	free(location);
 	return err;
@@ -131,6 +133,8 @@ static enum err tell_links(struct control_call *call, struct store *store,
 
 	for (size_t i = 0; !err && i < links->count; i++)
 		err = tell_link(call, store, id, attr, links->link[i].dir, links->link[i].name);
+	if (links)
+		secmem_wipe(links, sizeof(*links));
 	free(links);
 	return err;
 }

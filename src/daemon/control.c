@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secmem.h"
 
 /* How long accept(2) pauses when there are no descriptors or threads left. */
 #define PAUSE_NS (100 * NS_PER_MS)
@@ -118,6 +119,10 @@ void control_serve(const struct control_calls *calls, int fd)
 			(void)!wire_send_result(fd, err, NULL, NULL);
 		if (!err)
 			err = serve_request(calls, fd, &peer, request);
+		/* It may have held names of files, and so may what was done with it. */
+		if (request)
+			secmem_wipe(request, sizeof(*request));
+		secmem_wipe_stack();
 	}
 	free(request);
 	close(fd);

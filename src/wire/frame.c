@@ -53,6 +53,14 @@ static enum err receive_all(int fd, void *data, size_t len)
 	return ERR_OK;
 }
 
+/* Messages may hold names of files. */
+static void wipe_and_free(char *json, size_t len)
+{
+	if (json != NULL)
+		secmem_wipe(json, len);
+	free(json);
+}
+
 static enum err send_frame(int fd, const char *json, size_t len, const uint8_t *secret,
 			   size_t secret_len)
 {
@@ -98,7 +106,7 @@ static enum err receive_frame(int fd, size_t secret_max, char **json, size_t *le
 	else if ((err = receive_rest(fd, text, text_len)) == ERR_OK && hidden_len > 0)
 		err = receive_rest(fd, hidden, hidden_len);
 	if (err != ERR_OK) {
-		free(text);
+		wipe_and_free(text, text_len);
 		secmem_free(hidden);
 		return err;
 	}
@@ -127,7 +135,7 @@ enum err wire_receive_request(int fd, struct wire_request *request)
 		secret = NULL;
 	}
 	secmem_free(secret);
-	free(json);
+	wipe_and_free(json, len);
 	return err;
 }
 
@@ -143,7 +151,7 @@ enum err wire_send_request(int fd, const struct wire_request *request)
 	err = wire_encode_request(request, &json, &len);
 	if (err == ERR_OK)
 		err = send_frame(fd, json, len, request->secret, request->secret_len);
-	free(json);
+	wipe_and_free(json, len);
 	return err;
 }
 
@@ -155,7 +163,7 @@ enum err wire_send_part(int fd, enum wire_type type, const void *part)
 
 	if (err == ERR_OK)
 		err = send_frame(fd, json, len, NULL, 0);
-	free(json);
+	wipe_and_free(json, len);
 	return err;
 }
 
@@ -179,7 +187,7 @@ enum err wire_send_result(int fd, enum err result, const char *message, const ch
 	err = wire_encode_result(&data, &json, &len);
 	if (err == ERR_OK)
 		err = send_frame(fd, json, len, NULL, 0);
-	free(json);
+	wipe_and_free(json, len);
 	return err;
 }
 
@@ -192,6 +200,6 @@ enum err wire_receive_reply(int fd, enum wire_type type, struct wire_reply *repl
 
 	if (err == ERR_OK)
 		err = wire_decode_reply(type, json, len, reply);
-	free(json);
+	wipe_and_free(json, len);
 	return err;
 }

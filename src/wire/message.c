@@ -1,5 +1,8 @@
 #include "wire/message.h"
 
+#include <inttypes.h>
+#include <json-c/printbuf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,34 +85,31 @@ void wire_request_clear(struct wire_request *request)
 /* --- text ------------------------------------------------------------------------ */
 
 /*
- * Paths and names are bytes, JSON is UTF-8: everything but printable ASCII, and
- * '%' itself, travels as %xx.  So does the single quote: json-c takes it for a
- * double one around names, and open_envelope can then refuse it everywhere.
- * NULL: out of memory.
+ * Messages are written by hand into one buffer: they may hold names of files,
+ * and json-c leaves copies behind that nobody can wipe.  Paths and names are
+ * bytes, JSON is UTF-8: everything but printable ASCII, and '%' itself, travels as
+ * %xx.  So does the single quote: json-c takes it for a double one around names,
+ * and open_envelope can then refuse it everywhere; and what JSON would escape.
  */
-static struct json_object *text_to_json(const char *text, size_t size)
+static size_t append_text(char *at, const char *text, size_t size)
 {
 	static const char digits[] = "0123456789abcdef";
 	size_t len = strnlen(text, size - 1), used = 0;
-	char *escaped = malloc(3 * len + 1);
-	struct json_object *object = NULL;
 
-	if (escaped == NULL)
-		return NULL;
+	at[used++] = '"';
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)text[i];
 
-		if (byte >= 0x20 && byte < 0x7f && byte != '%' && byte != '\'') {
-			escaped[used++] = (char)byte;
+		if (byte >= 0x20 && byte < 0x7f && strchr("%'\"\\", byte) == NULL) {
+			at[used++] = (char)byte;
 			continue;
 		}
-		escaped[used++] = '%';
-		escaped[used++] = digits[byte >> 4];
-		escaped[used++] = digits[byte & 15];
+		at[used++] = '%';
+		at[used++] = digits[byte >> 4];
+		at[used++] = digits[byte & 15];
 	}
-	object = json_object_new_string_len(escaped, (int)used);
-	free(escaped);
-	return object;
+	at[used++] = '"';
+	return used;
 }
 
 static int hex_value(char digit)
@@ -159,8 +159,7 @@ static bool is_zero(const struct field *field, const uint8_t *place)
 	return true;
 }
 
-static struct json_object *field_to_json(const struct field *field, const uint8_t *place,
-					 bool is_plain)
+static struct json_object *field_to_json(const struct field *field, const uint8_t *place)
 {
 	const char *text = (const char *)place;
 
@@ -170,16 +169,13 @@ static struct json_object *field_to_json(const struct field *field, const uint8_
 	case KIND_SWITCH:
 		return json_object_new_boolean(*(const bool *)(const void *)place);
 	case KIND_TEXT:
-		return is_plain ? json_object_new_string_len(
-					  text, (int)strnlen(text, field->size - 1))
-				: text_to_json(text, field->size);
+		return json_object_new_string_len(text, (int)strnlen(text, field->size - 1));
 	}
 	return NULL;
 }
 
-/* On the wire zeroes are left out; `is_plain`, for people's scripts, has every field. */
-static struct json_object *struct_to_json(const struct message *message, const void *data,
-					  bool is_plain)
+/* For people's scripts: every field, and text as it is. */
+static struct json_object *struct_to_json(const struct message *message, const void *data)
 {
 	struct json_object *object = json_object_new_object();
 
@@ -187,9 +183,9 @@ static struct json_object *struct_to_json(const struct message *message, const v
 		const uint8_t *place = (const uint8_t *)data + field->offset;
 		struct json_object *value;
 
-		if (object == NULL || (!is_plain && is_zero(field, place)))
+		if (object == NULL)
 			continue;
-		value = field_to_json(field, place, is_plain);
+		value = field_to_json(field, place);
 		if (value == NULL || json_object_object_add(object, field->name, value) != 0) {
 			json_object_put(value);
 			json_object_put(object);
@@ -197,6 +193,19 @@ static struct json_object *struct_to_json(const struct message *message, const v
 		}
 	}
 	return object;
+}
+
+static size_t append_value(char *at, const struct field *field, const uint8_t *place)
+{
+	switch (field->kind) {
+	case KIND_NUMBER:
+		return (size_t)sprintf(at, "%" PRId64, *(const int64_t *)(const void *)place);
+	case KIND_SWITCH:
+		return (size_t)sprintf(at, "true"); /* false is zero, and left out */
+	case KIND_TEXT:
+		return append_text(at, (const char *)place, field->size);
+	}
+	return 0;
 }
 
 static enum err field_from_json(const struct field *field, struct json_object *value,
@@ -253,31 +262,68 @@ static enum err struct_from_json(const struct message *message, struct json_obje
 
 /* --- envelopes: an object with one word ---------------------------------------------- */
 
+/* Of any message of this kind: names, quotes, numbers, and texts at three bytes a byte. */
+static size_t longest(const char *word, const struct message *message)
+{
+	size_t len = strlen(word) + sizeof("{'':{}}");
+
+	for (const struct field *field = message->fields; field->name != NULL; field++)
+		len += strlen(field->name) + sizeof(",'':''") +
+		       (field->kind == KIND_TEXT ? 3 * field->size : sizeof("-9223372036854775808"));
+	return len;
+}
+
 static enum err encode(const char *word, const struct message *message, const void *data,
 		       char **json, size_t *len)
 {
-	struct json_object *outer = json_object_new_object();
-	struct json_object *inner = struct_to_json(message, data, false);
-	enum err err = ERR_NO_MEMORY;
-	const char *text;
-	size_t text_len = 0;
+	char *text = malloc(longest(word, message));
+	const char *comma = "";
+	size_t used;
 
-	if (outer == NULL || inner == NULL || json_object_object_add(outer, word, inner) != 0)
-		goto out;
-	inner = NULL;
-	text = json_object_to_json_string_length(outer, JSON_C_TO_STRING_PLAIN, &text_len);
 	if (text == NULL)
-		goto out;
-	err = ERR_TOO_LARGE;
-	if (text_len > WIRE_JSON_MAX)
-		goto out;
-	*json = strdup(text);
-	*len = text_len;
-	err = *json != NULL ? ERR_OK : ERR_NO_MEMORY;
-out:
-	json_object_put(inner);
-	json_object_put(outer);
-	return err;
+		return ERR_NO_MEMORY;
+	used = (size_t)sprintf(text, "{\"%s\":{", word);
+	for (const struct field *field = message->fields; field->name != NULL; field++) {
+		const uint8_t *place = (const uint8_t *)data + field->offset;
+
+		if (is_zero(field, place))
+			continue;
+		used += (size_t)sprintf(text + used, "%s\"%s\":", comma, field->name);
+		used += append_value(text + used, field, place);
+		comma = ",";
+	}
+	used += (size_t)sprintf(text + used, "}}");
+	if (used > WIRE_JSON_MAX) {
+		secmem_wipe(text, used);
+		free(text);
+		return ERR_TOO_LARGE;
+	}
+	*json = text;
+	*len = used;
+	return ERR_OK;
+}
+
+/* What was parsed may be names of files. */
+static void wipe_and_put(struct json_object *object)
+{
+	if (object == NULL)
+		return;
+	if (json_object_get_type(object) == json_type_string)
+		secmem_wipe((char *)(uintptr_t)json_object_get_string(object),
+			    (size_t)json_object_get_string_len(object));
+	else if (json_object_get_type(object) == json_type_object) {
+		json_object_object_foreach(object, name, value) {
+			(void)name;
+			wipe_and_put(json_object_get(value));
+		}
+	}
+	json_object_put(object);
+}
+
+static void wipe_and_free(struct json_tokener *tokener)
+{
+	secmem_wipe(tokener->pb->buf, (size_t)tokener->pb->size);
+	json_tokener_free(tokener);
 }
 
 /* Exactly one word with an object; nothing behind it.  `*outer` is the caller's. */
@@ -306,8 +352,8 @@ static enum err open_envelope(const char *json, size_t len, struct json_object *
 		object = NULL;
 		err = ERR_OK;
 	}
-	json_object_put(object);
-	json_tokener_free(tokener);
+	wipe_and_put(object);
+	wipe_and_free(tokener);
 	return err;
 }
 
@@ -340,7 +386,7 @@ enum err wire_decode_request(const char *json, size_t len, struct wire_request *
 		err = struct_from_json(row->request, inner, REQUEST_DATA(request));
 		break;
 	}
-	json_object_put(outer);
+	wipe_and_put(outer);
 	return err;
 }
 
@@ -374,13 +420,13 @@ enum err wire_decode_reply(enum wire_type type, const char *json, size_t len,
 		err = struct_from_json(request_rows[type].part, inner, PART_DATA(reply));
 	else
 		err = ERR_FORMAT;
-	json_object_put(outer);
+	wipe_and_put(outer);
 	return err;
 }
 
 struct json_object *wire_part_to_json(enum wire_type type, const void *part)
 {
-	return wire_type_name(type) != NULL ? struct_to_json(request_rows[type].part, part, true)
+	return wire_type_name(type) != NULL ? struct_to_json(request_rows[type].part, part)
 					    : NULL;
 }
 

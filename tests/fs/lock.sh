@@ -174,6 +174,7 @@ for i in 1 2 3 4; do
 	mv "$mnt/names/$name-$i" "$mnt/names/moved-$name-$i"
 done
 ls -l "$mnt/names" >/dev/null
+must phifs-volume locate --config "$conf" "/names/moved-$name-1"
 worker=$(worker_of v)
 count_in_memory() {
 	"$builddir/tests/fs/memory" "$worker" "$secret" "$name" "$(cat "$dir/pass")" | tr '\n' ' '

@@ -57,9 +57,7 @@ enum err store_getattr(struct store *store, uint64_t number, struct store_attr *
 	}
 	if (err != ERR_OK)
 		return err;
-	pthread_mutex_lock(&node->mutex);
-	node_attr(node, attr);
-	pthread_mutex_unlock(&node->mutex);
+	node_attr_now(node, attr);
 	node_put(store, node);
 	return ERR_OK;
 }

@@ -31,9 +31,7 @@ static enum err node_of_hit(struct store *store, struct open_dir *dir, const cha
 	if (err != ERR_OK)
 		return err;
 	note_name(node, &dir->node->id, name);
-	pthread_mutex_lock(&node->mutex);
-	node_attr(node, attr);
-	pthread_mutex_unlock(&node->mutex);
+	node_attr_now(node, attr);
 	return ERR_OK; /* The pin is the lookup's reference. */
 }
 
@@ -213,7 +211,7 @@ enum err store_names(struct store *store, uint64_t number, store_each_name *each
 	err = node_get(store, number, NULL, &node);
 	if (err != ERR_OK)
 		return err;
-	if (node->attr.nlink > 1 && !S_ISDIR(node->type)) {
+	if (node_links_now(node) > 1 && !S_ISDIR(node->type)) {
 		err = content_get(store, node, &content);
 		if (err == ERR_OK) {
 			err = attributes_walk(store, node, give_link, &naming);

@@ -94,7 +94,7 @@ static enum err open_dir_exclusive(struct store *store, uint64_t number, struct 
 	if (err != ERR_OK)
 		return err;
 	err = dir_lock_exclusive(store, dir);
-	if (err == ERR_OK && dir->node->attr.nlink == 0) {
+	if (err == ERR_OK && node_links_now(dir->node) == 0) {
 		dir_unlock(dir);
 		err = ERR_NOT_FOUND;
 	}
@@ -164,7 +164,7 @@ static enum err make(struct store *store, uint64_t dir_number, const char *name,
 	if (err == ERR_OK)
 		err = enter(store, &dir, name, node);
 	if (err == ERR_OK) {
-		node_attr(node, attr);
+		node_attr_now(node, attr);
 		node_ref(store, node, 1);
 	} else if (node != NULL) {
 		pthread_mutex_lock(&node->mutex);
@@ -201,10 +201,11 @@ static enum err add_link(struct store *store, struct open_dir *dir, const char *
 			 struct node *node)
 {
 	enum err err = must_be_absent(store, dir, name);
+	uint32_t links = node_links_now(node);
 
-	if (err == ERR_OK && node->attr.nlink >= LINKS_MAX)
+	if (err == ERR_OK && links >= LINKS_MAX)
 		err = ERR_LINKS;
-	if (err == ERR_OK && node->attr.nlink == 0)
+	if (err == ERR_OK && links == 0)
 		err = ERR_NOT_FOUND;
 	if (err == ERR_OK)
 		err = links_add(store, node, &dir->node->id, name);
@@ -246,7 +247,7 @@ enum err store_link(struct store *store, uint64_t number, uint64_t dir_number, c
 		dir_close(store, &dir);
 	}
 	if (err == ERR_OK) {
-		node_attr(node, attr);
+		node_attr_now(node, attr);
 		node_ref(store, node, 1);
 	}
 	content_put(store, content);
@@ -319,7 +320,8 @@ static enum err remove_hit(struct store *store, struct open_dir *dir, const char
 		return err;
 	err = check_removable(store, node, want_dir);
 	if (err == ERR_OK)
-		err = names_pin_content(store, node, !want_dir && node->attr.nlink <= 1, &content);
+		err = names_pin_content(store, node, !want_dir && node_links_now(node) <= 1,
+					&content);
 	if (err == ERR_OK) {
 		err = dir_remove(store, dir, name, hit);
 		if (err == ERR_OK)

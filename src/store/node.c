@@ -275,6 +275,21 @@ void node_attr(const struct node *node, struct store_attr *attr)
 	attr->object = node->attr;
 }
 
+void node_attr_now(struct node *node, struct store_attr *attr)
+{
+	pthread_mutex_lock(&node->mutex);
+	node_attr(node, attr);
+	pthread_mutex_unlock(&node->mutex);
+}
+
+uint32_t node_links_now(struct node *node)
+{
+	struct store_attr attr;
+
+	node_attr_now(node, &attr);
+	return attr.object.nlink;
+}
+
 void node_walk(struct store *store, node_each *each, void *ctx)
 {
 	for (size_t i = 0; i < TABLE_SHARDS; i++) {

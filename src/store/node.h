@@ -47,7 +47,11 @@ enum err node_set_name(struct node *node, const struct object_id *parent,
 		       const char *name) MUST_CHECK;
 void node_forget_name(struct node *node);
 
+/* Mutex held (or nothing runs: locked). */
 void node_attr(const struct node *node, struct store_attr *attr);
+/* The same, and the number of names alone, for whoever does not hold it. */
+void node_attr_now(struct node *node, struct store_attr *attr);
+uint32_t node_links_now(struct node *node);
 
 /* Calls `each` for every node of the table; the shard is locked meanwhile. */
 typedef void node_each(void *ctx, struct node *node);

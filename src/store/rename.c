@@ -91,7 +91,7 @@ static enum err find_both(struct renaming *r)
 	bool exchange = (r->flags & STORE_RENAME_EXCHANGE) != 0;
 	enum err err = dir_find(r->store, &r->from, r->name, &r->source_hit);
 
-	if (err == ERR_OK && r->to.node->attr.nlink == 0)
+	if (err == ERR_OK && node_links_now(r->to.node) == 0)
 		err = ERR_NOT_FOUND;
 	if (err == ERR_OK)
 		err = pin(r->store, &r->source_hit, false, &r->source, &r->source_content);
@@ -173,7 +173,7 @@ static enum err follow_name(struct renaming *r, struct node *node, struct open_d
 {
 	struct store *store = r->store;
 	enum err err = ERR_OK;
-	bool has_links = !S_ISDIR(node->type) && node->attr.nlink > 1;
+	bool has_links = !S_ISDIR(node->type) && node_links_now(node) > 1;
 
 	if (has_links) {
 		err = links_add(store, node, &to->node->id, new_name);

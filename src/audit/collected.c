@@ -41,6 +41,7 @@ struct collected {
 	const struct auditor_key *key;
 	struct aead *aead;
 	struct journal *journals;
+	uint64_t segments, boxes; /* SEGMENT messages, and those with a box for the key */
 };
 
 enum err collected_new(const struct auditor_key *key, struct collected **out)
@@ -152,6 +153,7 @@ static enum err take_box(struct collected *collected, struct journal *journal,
 	if (plain == NULL)
 		return ERR_NO_MEMORY;
 	hex_encode(collected->key->public_key, 8, mine);
+	collected->segments++;
 	for (unsigned int i = 0; i < AUDITORS_MAX && err == ERR_OK; i++) {
 		const char *text;
 		size_t len;
@@ -168,8 +170,10 @@ static enum err take_box(struct collected *collected, struct journal *journal,
 		else
 			err = box_open(collected->key->public_key, collected->key->secret, box,
 				       sizeof(box), plain);
-		if (err == ERR_OK)
+		if (err == ERR_OK) {
+			collected->boxes++;
 			keep_key(journal, record->segment, plain);
+		}
 	}
 	secmem_free(plain);
 	return err;
@@ -357,6 +361,12 @@ enum err collected_line(struct collected *collected, const char *text, size_t le
 	handles_complete(journal->handles, &record->event, &record->opener, record->handle_path,
 			 sizeof(record->handle_path));
 	return ERR_OK;
+}
+
+void collected_boxes(const struct collected *collected, uint64_t *segments, uint64_t *mine)
+{
+	*segments = collected->segments;
+	*mine = collected->boxes;
 }
 
 void collected_gaps(const struct collected *collected, collected_gap *gap, void *ctx)

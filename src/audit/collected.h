@@ -55,6 +55,12 @@ void collected_free(struct collected *collected);
 enum err collected_line(struct collected *collected, const char *text, size_t len,
 			struct collected_record *record) MUST_CHECK;
 
+/*
+ * SEGMENT messages that came, and those of them with a box for the key: boxes for
+ * others only means that the key is none of the volume's auditors'.
+ */
+void collected_boxes(const struct collected *collected, uint64_t *segments, uint64_t *mine);
+
 /* Called for each range of records that is missing between two that are there. */
 typedef void collected_gap(void *ctx, const char *volume, const uint8_t journal_id[AUDIT_ID_LEN],
 			   uint64_t first, uint64_t last);

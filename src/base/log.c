@@ -33,10 +33,13 @@ static void emit(enum log_level level, const char *word, const char *format, va_
 	if (level > max_level)
 		return;
 	vsnprintf(text, sizeof(text), format, args);
-	if (hook_function != NULL)
+	if (hook_function != NULL) {
 		hook_function(hook_ctx, level, text);
-	else
+	} else {
+		/* In the order in which it was said, where both go to one file. */
+		fflush(stdout);
 		fprintf(stderr, "%s: %s: %s\n", program_name, word, text);
+	}
 }
 
 #define LOG_FUNCTION(function, level, word)          \

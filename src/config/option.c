@@ -95,6 +95,8 @@ static bool parse_unlock(const struct option *option, const char *value, struct 
 	static const char prefix[] = "credential:";
 	const char *name = value + strlen(prefix);
 
+	if (strncmp(value, prefix, strlen(prefix)) != 0 && value[0] != '/')
+		return wrong(problem, option, "is neither an absolute path nor credential:NAME");
 	if (strncmp(value, prefix, strlen(prefix)) != 0)
 		return parse_path(option, value, config, problem);
 	if (*name == '\0' || *name == '.' || strlen(name) > CREDENTIAL_MAX ||
@@ -145,11 +147,35 @@ static bool parse_sd_id(const struct option *option, const char *value, struct c
 	return set_text(option, value, config);
 }
 
-static bool in_range(const struct option *option, int64_t number, char *problem)
+struct unit {
+	const char *word;
+	int64_t count;
+};
+
+static const struct unit time_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000},
+					 {"ms", 1}};
+static const struct unit size_units[] = {{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}};
+
+/* As it would be written in the file: in the largest unit without a remainder; "0s". */
+static void in_units(const struct unit *units, int64_t number, char *text, size_t size)
 {
+	while (number == 0 ? units->count > 1000 : number % units->count != 0)
+		units++;
+	snprintf(text, size, "%lld%s", (long long)(number / units->count), units->word);
+}
+
+static bool in_range(const struct option *option, int64_t number, const struct unit *units,
+		     char *problem)
+{
+	char minimum[32], maximum[32];
+
 	if (number >= option->minimum && number <= option->maximum)
 		return true;
-	return wrong(problem, option, number < option->minimum ? "is too small" : "is too large");
+	in_units(units, option->minimum, minimum, sizeof(minimum));
+	in_units(units, option->maximum, maximum, sizeof(maximum));
+	snprintf(problem, OPTION_TEXT_MAX, "%s is not between %s and %s", option->key, minimum,
+		 maximum);
+	return false;
 }
 
 static bool parse_time(const struct option *option, const char *value, struct config *config,
@@ -159,7 +185,7 @@ static bool parse_time(const struct option *option, const char *value, struct co
 
 	if (!config_parse_time(value, &ms))
 		return wrong(problem, option, "is not a time like 30s, 15m, 12h, 90d or never");
-	if (ms != CONFIG_NEVER && !in_range(option, ms, problem))
+	if (ms != CONFIG_NEVER && !in_range(option, ms, time_units, problem))
 		return false;
 	*number_of(option, config) = ms;
 	return true;
@@ -173,7 +199,7 @@ static bool parse_time_limited(const struct option *option, const char *value,
 
 	if (!config_parse_time(value, &ms) || ms == CONFIG_NEVER)
 		return wrong(problem, option, "is not a time like 30s, 15m or 12h");
-	if (!in_range(option, ms, problem))
+	if (!in_range(option, ms, time_units, problem))
 		return false;
 	*number_of(option, config) = ms;
 	return true;
@@ -186,7 +212,7 @@ static bool parse_size(const struct option *option, const char *value, struct co
 
 	if (!config_parse_size(value, &bytes))
 		return wrong(problem, option, "is not a size like 512K, 64M or 2G");
-	if (!in_range(option, bytes, problem))
+	if (!in_range(option, bytes, size_units, problem))
 		return false;
 	*number_of(option, config) = bytes;
 	return true;

@@ -154,7 +154,7 @@ static void send_change(void *ctx, const char *text)
 
 static enum err answer_reload(struct control_call *call)
 {
-	struct reload_messages messages;
+	struct reload_messages messages = {.warn = send_change, .ctx = call};
 	struct audit_person person;
 	enum err err;
 

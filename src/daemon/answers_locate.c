@@ -175,5 +175,8 @@ enum err answer_locate(struct control_call *call)
 	err = request->path[0] != '\0' ? locate_path(call, volume->store)
 				       : locate_object(call, volume->store);
 	session_leave(volume->session);
+	if (err == ERR_NOT_FOUND)
+		snprintf(call->message, sizeof(call->message), "%.200s is not in the volume",
+			 request->path[0] != '\0' ? request->path : request->object);
 	return err;
 }

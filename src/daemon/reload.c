@@ -18,6 +18,14 @@ struct listener {
 	struct reload_messages *messages;
 };
 
+static void warn(const struct reload_messages *messages, const char *whole)
+{
+	char text[RELOAD_TEXT_MAX + 16];
+
+	snprintf(text, sizeof(text), "warning: %s", whole);
+	messages->warn(messages->ctx, text);
+}
+
 static void hear(void *ctx, bool is_error, int line, const char *text, const char *hint)
 {
 	struct listener *listener = ctx;
@@ -34,6 +42,8 @@ static void hear(void *ctx, bool is_error, int line, const char *text, const cha
 		log_warning("%s", whole);
 	if (hint)
 		log_hint("%s", hint);
+	if (!is_error && messages && messages->warn)
+		warn(messages, whole);
 	if (!is_error || !messages || messages->first_error[0] != '\0')
 		return;
 	memcpy(messages->first_error, whole, sizeof(whole));
@@ -43,12 +53,12 @@ static void hear(void *ctx, bool is_error, int line, const char *text, const cha
 enum err reload_load(const struct config *config, struct reload_messages *messages,
 		     struct policy **policy)
 {
-	struct reload_messages own = {{0}, {0}};
+	struct reload_messages own = {.warn = NULL};
 	struct listener listener = {config, messages ? messages : &own};
 	enum err err;
 
 	if (messages)
-		*messages = own;
+		messages->first_error[0] = messages->hint[0] = '\0';
 	err = policy_load(config->policy, hear, &listener, policy);
 	if (!err)
 		return ERR_OK;

@@ -18,6 +18,8 @@
 struct reload_messages {
 	char first_error[RELOAD_TEXT_MAX]; /* "FILE:LINE: text", "" if there is none */
 	char hint[RELOAD_TEXT_MAX];
+	policy_change *warn; /* gets "warning: FILE:LINE: text", too; may be NULL */
+	void *ctx;
 };
 
 /* Load the policy of a configuration.  `messages` may be NULL.  ERR_CONFIG, ERR_NOT_FOUND... */

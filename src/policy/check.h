@@ -16,6 +16,26 @@ struct policy_check_run {
 void policy_check_warn(struct policy_check_run *run, int line, const char *hint, const char *format,
 		       ...) __attribute__((format(printf, 4, 5)));
 
+/* People whom a directory's mode keeps out of what their role allows. */
+#define POLICY_SHUT_OUTS_MAX 64
+
+struct policy_shut_out {
+	int role, class_index;
+	const char *name; /* of the first; the caller's */
+	size_t others;
+};
+
+struct policy_shut_outs {
+	struct policy_shut_out list[POLICY_SHUT_OUTS_MAX];
+	size_t count;
+};
+
+/* check_modes.c: adds what is found for one person; `has_role` by index of role. */
+void policy_check_modes(const struct policy_check_run *run, const char *name,
+			const struct policy_subject *subject, const bool has_role[],
+			struct policy_shut_outs *outs);
+void policy_report_modes(struct policy_check_run *run, const struct policy_shut_outs *outs);
+
 /*
  * check_people.c: groups without members, and people whose roles contradict
  * each other.  Walks the name service: not for a thread beside others.

@@ -232,7 +232,7 @@ static void check_pairs(struct policy_check_run *run, const struct person *perso
 }
 
 static void check_person(struct policy_check_run *run, const struct person *person,
-			 struct conflicts *conflicts)
+			 struct conflicts *conflicts, struct policy_shut_outs *outs)
 {
 	const struct policy_subject subject = subject_of(person);
 	const struct policy *policy = run->policy;
@@ -246,6 +246,7 @@ static void check_person(struct policy_check_run *run, const struct person *pers
 	}
 	for (size_t i = 0; count > 1 && i < policy->class_count; i++)
 		check_pairs(run, person, (int)i, has_role, conflicts);
+	policy_check_modes(run, person->name, &subject, has_role, outs);
 }
 
 static void report(struct policy_check_run *run, const struct conflict *conflict)
@@ -267,14 +268,16 @@ void policy_check_people(struct policy_check_run *run)
 {
 	struct people people = {.list = calloc(PEOPLE_MAX, sizeof(people.list[0]))};
 	struct conflicts conflicts = {.count = 0};
+	struct policy_shut_outs outs = {.count = 0};
 
 	if (people.list == NULL)
 		return;
 	find_people(run->policy, &people);
 	check_groups(run, &people);
 	for (size_t i = 0; i < people.count; i++)
-		check_person(run, people.list[i], &conflicts);
+		check_person(run, people.list[i], &conflicts, &outs);
 	for (size_t i = 0; i < conflicts.count; i++)
 		report(run, &conflicts.list[i]);
+	policy_report_modes(run, &outs);
 	free_people(&people);
 }

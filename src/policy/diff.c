@@ -169,11 +169,11 @@ static void diff_class(const struct diff *diff, const struct policy_class *befor
 	if (strcmp(before->path, after->path) != 0)
 		say(diff, "class %s: path %s becomes %s", after->name, before->path, after->path);
 	if (strcmp(or_none(before->owner), or_none(after->owner)) != 0)
-		say(diff, "class %s: owner %s becomes %s", after->name, or_none(before->owner),
-		    or_none(after->owner));
+		say(diff, "class %s: owner %s becomes %s, for a directory that is yet to be made",
+		    after->name, or_none(before->owner), or_none(after->owner));
 	if (before->mode != after->mode)
-		say(diff, "class %s: mode %04o becomes %04o", after->name, before->mode,
-		    after->mode);
+		say(diff, "class %s: mode %04o becomes %04o, for a directory that is yet to be made",
+		    after->name, before->mode, after->mode);
 	if (before->patient != after->patient)
 		say(diff, "class %s: patient %d becomes %d", after->name, before->patient,
 		    after->patient);

@@ -189,7 +189,7 @@ unsigned int policy_class_actions(const struct policy *policy, int class_index, 
  * Warnings about a policy that loads: roles an administrator can use through
  * sudo, roles that give root read or write, login = none with an idle lock
  * (`idle_ms` > 0), denies that cancel another role's allow for the same
- * person, empty groups, classes nobody may use, rules that never match.
+ * person, modes that keep out who has a role, empty groups, classes nobody may use, rules that never match.
  * Asks the name service for the members of groups.  Returns how many.
  */
 int policy_check(const struct policy *policy, int64_t idle_ms, policy_message *message, void *ctx);

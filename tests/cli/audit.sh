@@ -57,6 +57,8 @@ expect 0 "a filter by number" $show --user 998
 lacks out "shows nobody else" 'nurse'
 expect 0 "a filter by path" $show --path /archive/MRN0001/
 has out "shows reads of the file too" '^6 of 24 records shown'
+expect 2 "a path that is not absolute" $show --path archive
+has err "says what to give" 'hint: .*--path /archive$'
 expect 1 "a path that is only the beginning of a name" $show --path /archive/MRN000
 expect 1 "times before the first record" $show --until 2001-01-01
 expect 0 "times after it" $show --since 2001-01-01T00:00Z --until "$(date -d tomorrow +%Y-%m-%d)"

@@ -68,6 +68,8 @@ ok $? "which is private and long"
 cmp -s ct/slots st/slots
 ok $? "both copies are the same"
 opens "it opens the volume" --keyfile boot.key
+expect 7 "add the same key file again" phifs-key add $volume --keyfile boot.key --passphrase-file pass
+has err "the same again: says what to do" "hint: which ones there are: phifs-key list"
 keep
 expect 6 "it is no key-admin" phifs-key add $volume --keyfile k --unlock-keyfile boot.key
 has err "says so" "^phifs-key: error: slot 3 (boot.key) is not a key-admin$"

@@ -98,6 +98,8 @@ expect 0 "diff" phifs-policy diff --policy "$policy" "$scratch/new.policy"
 has out "shows what is lost" "^role radiology: loses read on archive$"
 expect 0 "diff of equal files" phifs-policy diff --policy "$policy" "$policy"
 has out "says so" "gives the same rights as"
+expect 2 "diff with the name of a volume" phifs-policy diff --policy "$policy" ehr
+has err "says what belongs there" "hint: the new policy is a file"
 expect 2 "diff with a bad file" phifs-policy diff --policy "$policy" "$scratch/bad.policy"
 
 # --- phifs.policy(5) ----------------------------------------------------------------

@@ -108,6 +108,37 @@ START_TEST(rules_that_never_match)
 }
 END_TEST
 
+START_TEST(modes_that_keep_out_who_has_a_role)
+{
+	static const char text[] = ROOT "[class a]\npath = /a\nowner = root:root\nmode = %s\n"
+					"[class deep]\npath = /a/*/deep\n"
+					"[role r]\nmembers = uid:1-1\nallow = %s\n";
+	const struct passwd *entry = getpwuid(1);
+	char filled[512], message[256];
+
+	ck_assert_ptr_nonnull(entry);
+	snprintf(message, sizeof(message),
+		 "W3: %s: mode 2770 root:root keeps them out of /a, in spite of role r\n",
+		 entry->pw_name);
+	snprintf(filled, sizeof(filled), text, "2770", "view on a\nallow = list on root, deep");
+	checked(filled, CONFIG_NEVER, message);
+	/* On the way to where they may read. */
+	snprintf(filled, sizeof(filled), text, "2770", "view on deep\nallow = create on root, a");
+	checked(filled, CONFIG_NEVER, message);
+	/* A search bit is enough to come through, and not enough to list. */
+	snprintf(filled, sizeof(filled), text, "2771", "view on deep\nallow = create on root, a");
+	checked(filled, CONFIG_NEVER, "");
+	snprintf(filled, sizeof(filled), text, "2771", "view on a\nallow = list on root, deep");
+	message[strlen(entry->pw_name) + strlen("W3: : mode 277")] = '1';
+	checked(filled, CONFIG_NEVER, message);
+	snprintf(filled, sizeof(filled), text, "2755", "view on a\nallow = list on root, deep");
+	checked(filled, CONFIG_NEVER, "");
+	/* Who may only put files in is not judged by what reading needs. */
+	snprintf(filled, sizeof(filled), text, "2770", "create on a, root, deep");
+	checked(filled, CONFIG_NEVER, "");
+}
+END_TEST
+
 START_TEST(roles_that_contradict_each_other_name_the_person)
 {
 	/* Any account of this host but root will do. */
@@ -236,7 +267,8 @@ START_TEST(conditions_and_class_keys)
 		ROOT "mode = 0700\nowner = 0:0\naudit = summary\nmmap = yes\npatient = 2\n"
 		     "[class in]\npath = /inbox\n[role r]\nmembers = uid:1, uid:2\nlogin = none\n"
 		     "from = service\nuntil = 2030-01-01\nallow = view on in\n",
-		"class root: owner (none) becomes 0:0\nclass root: mode 0000 becomes 0700\n"
+		"class root: owner (none) becomes 0:0, for a directory that is yet to be made\n"
+		"class root: mode 0000 becomes 0700, for a directory that is yet to be made\n"
 		"class root: patient 0 becomes 2\nclass root: audit each becomes summary\n"
 		"class root: mmap no becomes yes\nclass in: path /in becomes /inbox\n"
 		"role r: from any becomes service\nrole r: login system becomes none\n"
@@ -246,6 +278,7 @@ END_TEST
 
 UNIT_MAIN("policy_check", a_sound_policy_has_no_warnings, service_roles_open_to_sudo,
 	  idle_lock_under_a_service, root_with_read_or_write, what_nobody_may_use,
-	  rules_that_never_match, roles_that_contradict_each_other_name_the_person, empty_groups,
+	  rules_that_never_match, modes_that_keep_out_who_has_a_role,
+	  roles_that_contradict_each_other_name_the_person, empty_groups,
 	  equal_policies_do_not_differ, rights_gained_and_lost, roles_and_classes_that_come_and_go,
 	  conditions_and_class_keys)

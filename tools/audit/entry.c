@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "tools/cli/output.h"
 
@@ -85,6 +86,18 @@ static void format_range(const struct audit_event *event, char *out, size_t size
 			 out[0] == '\0' ? "" : ", ", event->count);
 }
 
+/* The first digits of the object, which phifs-volume locate takes; the number is its low end first. */
+static size_t format_object(const struct audit_event *event, char *out, size_t size)
+{
+	uint8_t number[4];
+	char digits[2 * sizeof(number) + 1];
+
+	for (size_t i = 0; i < sizeof(number); i++)
+		number[i] = (uint8_t)(event->number >> (8 * i));
+	hex_encode(number, sizeof(number), digits);
+	return (size_t)snprintf(out, size, "file %s", digits);
+}
+
 static void format_what(const struct entry *entry, char *out, size_t size)
 {
 	const struct audit_event *event = entry->event;
@@ -99,6 +112,8 @@ static void format_what(const struct entry *entry, char *out, size_t size)
 					entry->path_name != NULL ? "path" : "file",
 					entry->path_name != NULL ? entry->path_name
 								 : entry->file_name);
+	else if (event->path == NULL && event->number != 0)
+		used = format_object(event, out, size);
 	used = append(out, used, size, " -> ",
 		      event->new_path != NULL ? event->new_path : entry->new_path_name);
 	format_range(event, range, sizeof(range));

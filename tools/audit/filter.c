@@ -113,12 +113,30 @@ static enum err choose_types(struct filter *filter)
 	return err;
 }
 
+/* A path that can match nothing would look like a patient whose files nobody touched. */
+static enum err check_paths(const struct call *call)
+{
+	const char *const *paths = cli_values(call, OPT_PATH);
+
+	for (size_t i = 0; i < cli_count(call, OPT_PATH); i++) {
+		if (paths[i][0] == '/')
+			continue;
+		cli_usage_error(call, "--path '%.64s' is not absolute", paths[i]);
+		log_hint("paths are those inside the volume, as show prints them: --path /%.64s",
+			 paths[i]);
+		return ERR_USAGE;
+	}
+	return ERR_OK;
+}
+
 enum err filter_init(struct filter *filter, const struct call *call)
 {
 	enum err err;
 
 	*filter = (struct filter){.call = call, .since_ns = INT64_MIN, .until_ns = INT64_MAX};
 	err = choose_types(filter);
+	if (err == ERR_OK)
+		err = check_paths(call);
 	if (err == ERR_OK)
 		err = time_option(call, OPT_SINCE, "since", &filter->since_ns);
 	if (err == ERR_OK)

@@ -158,6 +158,14 @@ static void count_gap(void *ctx, const char *volume, const uint8_t journal_id[AU
 	input->missing++;
 }
 
+static bool is_strangers_key(const struct input *input)
+{
+	uint64_t segments, mine;
+
+	collected_boxes(input->collected, &segments, &mine);
+	return segments > 0 && mine == 0;
+}
+
 static void tell(const struct input *input)
 {
 	if (input->damaged > COMPLAINTS_MAX)
@@ -169,7 +177,11 @@ static void tell(const struct input *input)
 			 input->overlapping);
 	if (input->foreign > 0)
 		log_info("%" PRIu64 " lines are not of phifs", input->foreign);
-	if (input->closed > 0 && input->key != NULL) {
+	if (input->closed > 0 && input->key != NULL && is_strangers_key(input)) {
+		log_warning("%" PRIu64 " paths could not be opened: the key is none of the "
+			    "auditors' of this input", input->closed);
+		log_hint("the fingerprints of the right ones: phifs-audit verify NAME");
+	} else if (input->closed > 0 && input->key != NULL) {
 		log_warning("%" PRIu64 " paths could not be opened: the SEGMENT message with this "
 			    "key's box is not in the input",
 			    input->closed);
@@ -200,6 +212,8 @@ enum err show_input(const struct call *call, const struct auditor_key *key, stru
 	}
 	if (err == ERR_OK && input.missing > 0)
 		err = ERR_UNPROVEN;
+	if (err == ERR_OK && input.closed > 0 && key != NULL && is_strangers_key(&input))
+		err = ERR_DENIED;
 	free(input.record);
 	collected_free(input.collected);
 	return err;

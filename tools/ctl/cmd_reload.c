@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/cli/output.h"
 #include "tools/ctl/ctl.h"
@@ -11,7 +12,7 @@ static void print_change(void *ctx, const void *part)
 
 	output_printable(change->text, text, sizeof(text));
 	printf("  %s\n", text);
-	(*count)++;
+	*count += strncmp(text, "warning: ", strlen("warning: ")) != 0;
 }
 
 enum err cmd_reload(const struct call *call)

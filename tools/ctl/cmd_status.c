@@ -61,7 +61,7 @@ static void print_files(const struct wire_status *status)
 static void print_audit(const struct wire_status *status)
 {
 	int64_t lag = status->audit_records - status->audit_delivered;
-	char text[256], age[CELL], collector[96];
+	char text[256], age[CELL], sealed[96], collector[96];
 
 	output_duration(status->audit_sealed_age_ms, age, sizeof(age));
 	if (!status->has_collector)
@@ -69,9 +69,14 @@ static void print_audit(const struct wire_status *status)
 	else
 		snprintf(collector, sizeof(collector), "collector %s, %lld behind",
 			 status->is_connected ? "connected" : "NOT connected", (long long)lag);
-	snprintf(text, sizeof(text), "%s%lld records, sealed %s ago at %lld; %s",
+	if (status->audit_sealed == 0)
+		snprintf(sealed, sizeof(sealed), "no seal in this run yet");
+	else
+		snprintf(sealed, sizeof(sealed), "sealed %s ago at %lld", age,
+			 (long long)status->audit_sealed);
+	snprintf(text, sizeof(text), "%s%lld records, %s; %s",
 		 status->is_audit_failed ? "CANNOT BE WRITTEN, all access is refused; " : "",
-		 (long long)status->audit_records, age, (long long)status->audit_sealed, collector);
+		 (long long)status->audit_records, sealed, collector);
 	print_line("audit", text,
 		   status->is_audit_failed || status->audit_sealed_age_ms > SEAL_WARNING_MS ||
 			   (status->has_collector && (!status->is_connected || lag > LAG_WARNING)));
@@ -84,8 +89,8 @@ static void print_integrity(const struct wire_status *status)
 	if (status->is_frozen)
 		snprintf(text, sizeof(text), "frozen after an input/output error: read-only");
 	else if (status->damaged > 0)
-		snprintf(text, sizeof(text), "%lld failures since unlock",
-			 (long long)status->damaged);
+		snprintf(text, sizeof(text), "%lld %s since unlock", (long long)status->damaged,
+			 status->damaged == 1 ? "failure" : "failures");
 	else
 		snprintf(text, sizeof(text), "nothing damaged");
 	print_line("integrity", text, status->is_frozen || status->damaged > 0);

@@ -224,6 +224,26 @@ static enum err fail_add(const struct custody *custody, enum err err)
 	return err;
 }
 
+/* Two slots of one key file: who removes the one would think that the file opens nothing now. */
+static enum err refuse_twice(struct custody *custody, const struct addition *addition)
+{
+	struct slots_opened opened = {0};
+	struct keyring *keyring = NULL;
+	enum err err;
+
+	if (addition->slot.factor.kind != SLOT_KEYFILE || addition->made_file != NULL)
+		return ERR_OK;
+	err = slots_unlock(custody->slots, &addition->slot.factor, 0, &opened, NULL, &keyring);
+	keyring_free(keyring);
+	if (err == ERR_PASSPHRASE)
+		return ERR_OK;
+	if (err != ERR_OK && err != ERR_DENIED)
+		return custody_fail(custody->call, custody->config, err);
+	cli_fail(ERR_BUSY, "this key file opens a slot of %s already", custody->config->name);
+	log_hint("which ones there are: phifs-key list%s", cli_volume_words(custody->call));
+	return ERR_BUSY;
+}
+
 static enum err add_slot(struct custody *custody, struct addition *addition)
 {
 	uint32_t id = 0;
@@ -231,7 +251,9 @@ static enum err add_slot(struct custody *custody, struct addition *addition)
 
 	if (err != ERR_OK)
 		return err;
-	err = custody_hold(custody);
+	err = refuse_twice(custody, addition);
+	if (err == ERR_OK)
+		err = custody_hold(custody);
 	if (err == ERR_OK) {
 		err = slots_add(custody->slots, custody->keyring, custody->signer, &addition->slot,
 				&id);

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "tools/cli/output.h"
@@ -24,9 +25,14 @@ static void take(void *ctx, const char *text)
 
 static void log_errors(void *ctx, bool is_error, int line, const char *text, const char *hint)
 {
-	(void)hint;
-	if (is_error)
+	if (!is_error)
+		return;
+	if (line > 0)
 		log_error("%s:%d: %s", (const char *)ctx, line, text);
+	else
+		log_error("%s: %s", (const char *)ctx, text);
+	if (hint != NULL)
+		log_hint("%s", hint);
 }
 
 /* Done is 0, difference or not: 1 means "failed" or "no" for every tool of phifs. */
@@ -40,6 +46,8 @@ enum err cmd_diff(const struct call *call)
 
 	if (err == ERR_OK)
 		err = policy_load(file, log_errors, file, &other);
+	if (err == ERR_NOT_FOUND || (err != ERR_OK && access(file, F_OK) < 0))
+		log_hint("the new policy is a file: phifs-policy diff [NAME] FILE");
 	if (err == ERR_OK) {
 		if (cli_count(call, OPT_JSON) > 0)
 			changes.list = json_object_new_array();

@@ -310,6 +310,9 @@ enum err cmd_check(const struct call *call)
 	else
 		print_text(&check, config->name);
 	err = verdict(&check, err);
+	if (check.has_damage)
+		log_hint("put %s and %s back from one and the same backup: see BACKUP in "
+			 "phifs-volume(1)", config->ciphertext, config->state);
 out:
 	check_clear(&check);
 	offline_close(&offline);

@@ -124,8 +124,13 @@ static enum err make_store(struct init *init)
 	backing_free(ciphertext);
 	backing_free(state);
 	if (err != ERR_OK)
-		return cli_fail(err, "cannot make the store in %s and %s: %s",
-				plan->config->ciphertext, plan->config->state, err_text(err));
+		cli_fail(err, "cannot make the store in %s and %s: %s", plan->config->ciphertext,
+			 plan->config->state, err_text(err));
+	if (err == ERR_FULL)
+		log_hint("journal, ledger and reserve of an empty volume take 200 MiB of the "
+			 "one and 70 MiB of the other: df -h");
+	if (err != ERR_OK)
+		return err;
 	err = slots_save(init->slots, plan->config->ciphertext, plan->config->state);
 	return err == ERR_OK ? ERR_OK : cli_fail(err, "cannot save the key slots: %s", err_text(err));
 }

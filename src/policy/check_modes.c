@@ -110,8 +110,8 @@ void policy_report_modes(struct policy_check_run *run, const struct policy_shut_
 		if (out->others > 0)
 			snprintf(others, sizeof(others), " and %zu more", out->others);
 		policy_check_warn(run, class->line,
-				  "let the policy refuse, not the mode: a group they are in, or "
-				  "a mode like 2755",
+				  "make the class's group one that they are in, or let others in "
+				  "by a mode like 2755: the policy still refuses, and records it",
 				  "%s%s: mode %04o %s keeps them out of %s, in spite of role %s",
 				  out->name, others, (unsigned int)class->mode,
 				  class->owner == NULL ? "root:root" : class->owner, class->path,

@@ -32,6 +32,8 @@ requests direct "$mnt/file" >"$scratch/direct"
 ok $? "reads and writes" || sed 's/^/# /' "$scratch/direct"
 requests mapped "$mnt/mapped/file" >"$scratch/expected"
 ok $? "mappings, sendfile, splice" || sed 's/^/# /' "$scratch/expected"
+ln -s /patient-0042/scan "$mnt/latest" && readlink "$mnt/latest" >"$scratch/target"
+ok $? "a symbolic link"
 unmount_volume v
 ok $? "unmount"
 phifs-audit verify --journal "$scratch/v/state/audit" --key "$scratch/v/auditor" \
@@ -56,6 +58,10 @@ same "each request is one record with its range, in order" "$scratch/direct" "$s
 	[ "$(field path <"$scratch/seen" | sort -u)" = /file ] &&
 	[ "$(field role <"$scratch/seen" | sort -u)" = everyone ]
 ok $? "with person, path and role"
+
+# --- symbolic links: where one leads may be a name -----------------------------------
+[ "$(records --path /latest --event LIST | grep -c '"outcome":"done"')" = 1 ]
+ok $? "reading a symbolic link is a record"
 
 # --- through the page cache -----------------------------------------------------------
 records --path /mapped/file --event READ --event WRITE | tail -n +4 >"$scratch/seen"

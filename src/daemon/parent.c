@@ -82,6 +82,8 @@ static enum err take_lock(struct parent *parent)
 	if (parent->lock < 0) {
 		err = err_from_errno(errno);
 		log_error("%s: %s", path, strerror(errno));
+		if (err == ERR_DENIED)
+			log_hint("it mounts, and needs root: sudo phifsd %s", config->words);
 	} else if (!wait_for_lock(parent)) {
 		err = ERR_BUSY;
 		log_error("%s is running already", config->name);

@@ -166,18 +166,22 @@ static void make_directories(struct volume *volume)
 }
 
 /* Only a start reads it; who edits it should know. */
-static void look_at_config(const struct volume *volume)
+static void look_at_config(const struct volume *volume, const struct reload_messages *messages)
 {
 	struct config *config = NULL;
 	size_t old_len, new_len;
 	const char *old_text = config_text(volume->config, &old_len), *new_text;
-	char restart[NOTIFY_WORDS_MAX];
+	char restart[NOTIFY_WORDS_MAX], text[RELOAD_TEXT_MAX];
 
 	if (config_load(volume->config->file, &config))
 		return;
 	new_text = config_text(config, &new_len);
 	if (old_len != new_len || memcmp(old_text, new_text, old_len) != 0) {
-		log_warning("%s has changed: that takes effect at the next start", config->file);
+		snprintf(text, sizeof(text), "%.300s has changed: that takes effect at the next "
+			 "start", config->file);
+		log_warning("%s", text);
+		if (messages && messages->warn)
+			warn(messages, text);
 		notify_restart_words(config, restart, sizeof(restart));
 		log_hint("%s", restart);
 	}
@@ -207,7 +211,7 @@ enum err reload_policy(struct volume *volume, const struct audit_person *person,
 	if (err)
 		goto out;
 	make_directories(volume);
-	look_at_config(volume);
+	look_at_config(volume, messages);
 	log_info("%s: the policy is in force", volume->config->name);
 out:
 	pthread_mutex_unlock(&volume->change);

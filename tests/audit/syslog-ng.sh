@@ -124,6 +124,10 @@ ok $? "every record is in syslog-ng's file, with the same person, path and range
 	diff "$scratch/recorded" "$scratch/collected" | head -n 20 | sed 's/^/# /'
 [ $(($(wc -l <"$scratch/recorded") + ${twice:-0})) -eq "$(lines)" ]
 ok $? "each once, and what came twice is recognised"
+phifs-audit keygen --output "$scratch/stranger" --no-passphrase >/dev/null
+expect 6 "the key of somebody else opens no path in it" \
+	phifs-audit show --key "$scratch/stranger" --input "$log" --event OPEN
+has err "and that is said" "none of the auditors'"
 ! grep -q -e /archive "$log"
 ok $? "no name of a file is readable in it"
 ! grep -v '^<[0-9]*>1 [^ ]* [^ ]* phifsd [0-9]* [A-Z]* \[phifs@32473 v="1" vol="ehr" jid="[0-9a-f]\{32\}" .*\]\[meta sequenceId="[0-9]*"\] ' \

@@ -41,6 +41,9 @@ enum err custody_fail(const struct call *call, const struct config *config, enum
 		break;
 	default:
 		cli_fail(err, "the slot file of %s: %s", config->name, err_text(err));
+		if (err == ERR_DENIED && geteuid() != 0)
+			log_hint("as root: sudo phifs-key %s%s", call->command->name,
+				 cli_volume_words(call));
 	}
 	return err;
 }

@@ -311,8 +311,7 @@ enum err cmd_check(const struct call *call)
 		print_text(&check, config->name);
 	err = verdict(&check, err);
 	if (check.has_damage)
-		log_hint("put %s and %s back from one and the same backup: see BACKUP in "
-			 "phifs-volume(1)", config->ciphertext, config->state);
+		log_hint("how both directories are put back from one backup: man phifs-volume");
 out:
 	check_clear(&check);
 	offline_close(&offline);

@@ -27,18 +27,21 @@ make_image() {
 	dump2dcm +te "$scratch/$1.dump" "$scratch/$1.dcm"
 }
 
+is_elsewhere() { [ "$(readlink "/proc/$network/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+
 # Servers listen in a network of their own that has nothing but loopback.
 private_network() {
 	unshare --net sleep 600 &
 	network=$!
 	at_end "kill $network"
-	until_true 10 nsenter -t "$network" -n ip link set lo up
+	# Until it has left ours: what is entered before that is the host's.
+	until_true 10 is_elsewhere && nsenter -t "$network" -n ip link set lo up
 }
 
 inside() { nsenter -t "$network" -n "$@"; }
 
 start_server() {
-	inside storescp --output-directory "$inbox" 11112 >"$scratch/storescp" 2>&1 &
+	nsenter -t "$network" -n storescp --output-directory "$inbox" 11112 >"$scratch/storescp" 2>&1 &
 	server=$!
 	at_end "kill $server"
 	until_true 10 inside storescu --call ANY-SCP 127.0.0.1 11112 "$scratch/first.dcm"

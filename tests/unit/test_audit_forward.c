@@ -43,9 +43,10 @@ static void take_line(const char *line, size_t len)
 			c.has[seq % RECORDS_MAX] = true;
 		c.last = c.record.seq;
 	}
-	pthread_mutex_unlock(&c.lock);
+	/* Under the lock: Check has one of its own, which a fork must not copy either. */
 	ck_assert_msg(err == ERR_OK || err == ERR_EXISTS, "%s: %.*s", err_name(err), (int)len,
 		      line);
+	pthread_mutex_unlock(&c.lock);
 }
 
 /* Whole lines only: what a broken connection leaves is no message. */

@@ -22,7 +22,5 @@ struct idle;
 enum err idle_new(const struct idle_calls *calls, struct idle **idle) MUST_CHECK;
 /* Waits for a `due` that is running.  NULL is harmless. */
 void idle_free(struct idle *idle);
-/* Ask again now.  Any thread. */
-void idle_look(struct idle *idle);
 
 #endif

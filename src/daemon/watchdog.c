@@ -1,18 +1,16 @@
 #include "daemon/watchdog.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/periodic.h"
 
 struct watchdog {
 	struct watchdog_calls calls;
-	pthread_t thread;
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	bool is_stopping;    /* under the mutex */
-	bool is_aborted;     /* the thread's own */
+	struct periodic *periodic;
+	/* The thread's own: */
+	bool is_aborted;
 	int64_t next_alive_ns;
 };
 
@@ -38,43 +36,26 @@ static int64_t look_ns(const struct watchdog_calls *calls)
 	return calls->alive_ns > 0 && calls->alive_ns / 2 < ns ? calls->alive_ns / 2 : ns;
 }
 
-static void *run(void *arg)
+static int64_t work(void *ctx)
 {
-	struct watchdog *watchdog = arg;
-	int64_t deadline;
+	struct watchdog *watchdog = ctx;
 
-	pthread_mutex_lock(&watchdog->mutex);
-	while (!watchdog->is_stopping) {
-		pthread_mutex_unlock(&watchdog->mutex);
-		look(watchdog);
-		pthread_mutex_lock(&watchdog->mutex);
-		deadline = clock_boot_ns() + look_ns(&watchdog->calls);
-		while (!watchdog->is_stopping && clock_boot_ns() < deadline)
-			clock_cond_wait(&watchdog->wake, &watchdog->mutex, deadline);
-	}
-	pthread_mutex_unlock(&watchdog->mutex);
-	return NULL;
-}
-
-static void release(struct watchdog *watchdog)
-{
-	pthread_cond_destroy(&watchdog->wake);
-	pthread_mutex_destroy(&watchdog->mutex);
-	free(watchdog);
+	look(watchdog);
+	return look_ns(&watchdog->calls);
 }
 
 enum err watchdog_new(const struct watchdog_calls *calls, struct watchdog **watchdog)
 {
 	struct watchdog *made = calloc(1, sizeof(*made));
+	enum err err;
 
 	if (!made)
 		return ERR_NO_MEMORY;
 	made->calls = *calls;
-	pthread_mutex_init(&made->mutex, NULL);
-	clock_cond_init(&made->wake);
-	if (pthread_create(&made->thread, NULL, run, made)) {
-		release(made);
-		return ERR_NO_MEMORY;
+	err = periodic_new(work, made, &made->periodic);
+	if (err) {
+		free(made);
+		return err;
 	}
 	*watchdog = made;
 	return ERR_OK;
@@ -84,10 +65,6 @@ void watchdog_free(struct watchdog *watchdog)
 {
 	if (!watchdog)
 		return;
-	pthread_mutex_lock(&watchdog->mutex);
-	watchdog->is_stopping = true;
-	pthread_cond_signal(&watchdog->wake);
-	pthread_mutex_unlock(&watchdog->mutex);
-	pthread_join(watchdog->thread, NULL);
-	release(watchdog);
+	periodic_free(watchdog->periodic);
+	free(watchdog);
 }

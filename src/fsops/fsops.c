@@ -47,8 +47,6 @@ enum err fsops_new(const struct fsops_config *config, struct fsops **fsops)
 	f->config = *config;
 	f->store = config->store;
 	f->reply = &reply_libfuse;
-	pthread_mutex_init(&f->tick_mutex, NULL);
-	clock_cond_init(&f->tick_wake);
 	err = make_parts(f);
 	if (err == ERR_OK)
 		err = ticker_start(f);
@@ -83,8 +81,6 @@ void fsops_free(struct fsops *fsops)
 	places_free(fsops->places);
 	callers_free(fsops->callers);
 	scopes_free(fsops->scopes);
-	pthread_cond_destroy(&fsops->tick_wake);
-	pthread_mutex_destroy(&fsops->tick_mutex);
 	free(fsops);
 }
 

@@ -31,12 +31,9 @@ struct fsops {
 	/* The last record could not be written: classes with audit = summary refuse, too. */
 	_Atomic bool is_audit_failing;
 	/* The ticker: counts and summaries when their time has come. */
-	pthread_t ticker;
-	bool has_ticker;
+	struct periodic *ticker;
+	unsigned int ticks; /* the ticker's own: seconds it runs */
 	_Atomic int64_t ends_seen; /* roles whose `until` is older are known to have ended; seconds */
-	pthread_mutex_t tick_mutex;
-	pthread_cond_t tick_wake;
-	bool is_stopping;
 };
 
 /* ticker.c */

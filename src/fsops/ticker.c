@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/periodic.h"
 #include "fsops/private.h"
 #include "fsops/guard_private.h"
 
@@ -51,44 +52,24 @@ void ticker_work(struct fsops *fsops, bool is_minute)
 		handle_walk(fsops->handles, summarize, fsops);
 }
 
-static bool wait_a_second(struct fsops *fsops)
-{
-	int64_t deadline = clock_boot_ns() + NS_PER_SECOND;
-	bool goes_on;
-
-	pthread_mutex_lock(&fsops->tick_mutex);
-	while (!fsops->is_stopping && clock_boot_ns() < deadline)
-		clock_cond_wait(&fsops->tick_wake, &fsops->tick_mutex, deadline);
-	goes_on = !fsops->is_stopping;
-	pthread_mutex_unlock(&fsops->tick_mutex);
-	return goes_on;
-}
-
-static void *run(void *ctx)
+/* The first call is at the start, when there is nothing yet. */
+static int64_t tick(void *ctx)
 {
 	struct fsops *fsops = ctx;
 
-	for (unsigned int seconds = 1; wait_a_second(fsops); seconds++)
-		ticker_work(fsops, seconds % SECONDS_OF_MINUTE == 0);
-	return NULL;
+	if (fsops->ticks > 0)
+		ticker_work(fsops, fsops->ticks % SECONDS_OF_MINUTE == 0);
+	fsops->ticks++;
+	return NS_PER_SECOND;
 }
 
 enum err ticker_start(struct fsops *fsops)
 {
-	int error = pthread_create(&fsops->ticker, NULL, run, fsops);
-
-	fsops->has_ticker = error == 0;
-	return error == 0 ? ERR_OK : err_from_errno(error);
+	return periodic_new(tick, fsops, &fsops->ticker);
 }
 
 void ticker_stop(struct fsops *fsops)
 {
-	if (!fsops->has_ticker)
-		return;
-	pthread_mutex_lock(&fsops->tick_mutex);
-	fsops->is_stopping = true;
-	pthread_cond_signal(&fsops->tick_wake);
-	pthread_mutex_unlock(&fsops->tick_mutex);
-	pthread_join(fsops->ticker, NULL);
-	fsops->has_ticker = false;
+	periodic_free(fsops->ticker);
+	fsops->ticker = NULL;
 }

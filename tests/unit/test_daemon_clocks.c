@@ -89,24 +89,10 @@ START_TEST(test_idle_never)
 
 	wait_until_at_least(&volume.asked, 1);
 	asked = atomic_load(&volume.asked);
-	/* It can be made to look, and still does nothing. */
-	idle_look(idle);
+	/* It looks again, and still does nothing. */
 	wait_until_at_least(&volume.asked, asked + 1);
 	idle_free(idle);
 	ck_assert_int_eq(atomic_load(&volume.locked), 0);
-}
-END_TEST
-
-START_TEST(test_idle_looks_when_asked)
-{
-	struct fake_volume volume = {.due_at_ns = INT64_MAX};
-	struct idle *idle = start_idle(&volume);
-
-	wait_until_at_least(&volume.asked, 1);
-	atomic_store(&volume.due_at_ns, 1);
-	idle_look(idle);
-	wait_until_at_least(&volume.locked, 1);
-	idle_free(idle);
 }
 END_TEST
 
@@ -242,6 +228,6 @@ START_TEST(test_tries_forget_the_oldest)
 END_TEST
 
 UNIT_MAIN("daemon/clocks", test_idle_locks_in_time, test_idle_asks_again, test_idle_never,
-	  test_idle_looks_when_asked, test_watchdog_tells_that_all_is_well,
+	  test_watchdog_tells_that_all_is_well,
 	  test_watchdog_aborts_once, test_tries_slow_down, test_tries_are_each_callers_own,
 	  test_tries_forget_the_oldest)

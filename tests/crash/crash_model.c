@@ -1,55 +1,8 @@
-#include "crash_model.h"
+#include "crash_model_private.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#include "crypto/hash.h"
-
-/* One content state: the time of the change and its digest. */
-struct state {
-	uint64_t clock;
-	uint8_t digest[SHA256_LEN];
-};
-
-/* A namespace state; `floor_node` was renamed over another name by it (R3). */
-struct names_state {
-	uint64_t clock;
-	uint8_t digest[SHA256_LEN];
-	int floor_node; /* -1: none */
-	uint64_t floor_clock;
-};
-
-struct model_node {
-	enum model_type type;
-	uint64_t number;
-	uint8_t *content;
-	uint64_t size;
-	struct state *states;
-	size_t state_count, state_room;
-	uint64_t acknowledged; /* clock */
-	uint8_t xattr[SHA256_LEN];
-	bool has_xattr;
-};
-
-struct entry {
-	size_t dir, node;
-	char name[MODEL_NAME_MAX];
-};
-
-struct model {
-	pthread_mutex_t mutex;
-	uint64_t clock;
-	struct model_node nodes[MODEL_NODES_MAX];
-	size_t node_count;
-	struct entry entries[MODEL_NODES_MAX * 2];
-	size_t entry_count;
-	struct names_state *names;
-	size_t names_count, names_room;
-	uint64_t names_acknowledged;
-};
 
 static void *grow(void *array, size_t count, size_t *room, size_t size)
 {
@@ -62,7 +15,7 @@ static void *grow(void *array, size_t count, size_t *room, size_t size)
 	return array;
 }
 
-static void digest_of(const void *data, size_t len, uint8_t digest[SHA256_LEN])
+void model_digest(const void *data, size_t len, uint8_t digest[SHA256_LEN])
 {
 	struct hash_part part = {data, len};
 
@@ -78,29 +31,21 @@ static void add_content(struct model *model, struct model_node *node)
 	node->states = grow(node->states, node->state_count, &node->state_room, sizeof(*state));
 	state = &node->states[node->state_count++];
 	state->clock = ++model->clock;
-	digest_of(node->content, (size_t)node->size, state->digest);
+	model_digest(node->content, (size_t)node->size, state->digest);
 }
 
-/* What a listing says of one name. */
-struct line {
-	char path[128];
-	uint64_t number;
-	uint32_t type, links;
-	uint8_t xattr[SHA256_LEN];
-};
-
-static int by_path(const void *a, const void *b)
+int model_by_path(const void *a, const void *b)
 {
 	return strcmp(((const struct line *)a)->path, ((const struct line *)b)->path);
 }
 
-static void digest_lines(struct line *lines, size_t count, uint8_t digest[SHA256_LEN])
+void model_digest_lines(struct line *lines, size_t count, uint8_t digest[SHA256_LEN])
 {
-	qsort(lines, count, sizeof(*lines), by_path);
-	digest_of(lines, count * sizeof(*lines), digest);
+	qsort(lines, count, sizeof(*lines), model_by_path);
+	model_digest(lines, count * sizeof(*lines), digest);
 }
 
-static size_t list_model(const struct model *model, size_t dir, const char *path,
+size_t model_list(const struct model *model, size_t dir, const char *path,
 			 struct line *lines, size_t count)
 {
 	for (size_t i = 0; i < model->entry_count; i++) {
@@ -118,14 +63,14 @@ static size_t list_model(const struct model *model, size_t dir, const char *path
 		memcpy(line->xattr, node->xattr, SHA256_LEN);
 		count++;
 		if (node->type == MODEL_DIRECTORY)
-			count = list_model(model, entry->node, line->path, lines, count);
+			count = model_list(model, entry->node, line->path, lines, count);
 	}
 	return count;
 }
 
-static struct line *lines_new(void)
+struct line *model_lines_new(void)
 {
-	struct line *lines = calloc(MODEL_NODES_MAX * 4, sizeof(*lines));
+	struct line *lines = calloc(LINES_MAX, sizeof(*lines));
 
 	if (lines == NULL)
 		abort();
@@ -134,9 +79,9 @@ static struct line *lines_new(void)
 
 static void digest_names(const struct model *model, uint8_t digest[SHA256_LEN])
 {
-	struct line *lines = lines_new();
+	struct line *lines = model_lines_new();
 
-	digest_lines(lines, list_model(model, 0, "", lines, 0), digest);
+	model_digest_lines(lines, model_list(model, 0, "", lines, 0), digest);
 	free(lines);
 }
 
@@ -348,7 +293,7 @@ void model_rename(struct model *model, size_t dir, const char *name, size_t new_
 void model_set_xattr(struct model *model, size_t node, const void *value, size_t len)
 {
 	pthread_mutex_lock(&model->mutex);
-	digest_of(value, len, model->nodes[node].xattr);
+	model_digest(value, len, model->nodes[node].xattr);
 	add_names(model, -1);
 	pthread_mutex_unlock(&model->mutex);
 }
@@ -417,197 +362,4 @@ void model_bounds_end(struct model *model, struct model_bounds *bounds)
 	for (size_t i = 0; i < MODEL_NODES_MAX; i++)
 		bounds->issued[i] = model->nodes[i].state_count;
 	pthread_mutex_unlock(&model->mutex);
-}
-
-/* --- a recovered volume -------------------------------------------------------------------------------- */
-
-struct listing {
-	struct store *store;
-	struct line *lines;
-	size_t count;
-	enum err err;
-	/* of the directory being read */
-	const char *path;
-	size_t first;
-};
-
-static bool list_entry(void *ctx, const struct store_dirent *entry, const struct store_attr *attr)
-{
-	struct listing *listing = ctx;
-	struct line *line = &listing->lines[listing->count];
-
-	(void)attr;
-	if (listing->count == MODEL_NODES_MAX * 4)
-		return false;
-	memset(line, 0, sizeof(*line));
-	snprintf(line->path, sizeof(line->path), "%s/%s", listing->path, entry->name);
-	line->number = entry->number;
-	line->type = S_ISREG(entry->type)   ? MODEL_FILE
-		     : S_ISDIR(entry->type) ? MODEL_DIRECTORY
-					    : MODEL_SYMLINK;
-	listing->count++;
-	return true;
-}
-
-static enum err describe(struct store *store, struct line *line)
-{
-	struct store_attr attr;
-	uint8_t value[4096];
-	size_t len = sizeof(value);
-	enum err err = store_getattr(store, line->number, &attr);
-
-	if (err != ERR_OK)
-		return err;
-	line->links = line->type == MODEL_DIRECTORY ? 0 : attr.object.nlink;
-	err = store_getxattr(store, line->number, "user.state", value, &len);
-	if (err == ERR_OK)
-		digest_of(value, len, line->xattr);
-	return err == ERR_NO_ATTR ? ERR_OK : err;
-}
-
-static enum err list_store(struct listing *listing, uint64_t dir, const char *path)
-{
-	size_t first = listing->count, end;
-	enum err err;
-
-	listing->path = path;
-	err = store_readdir(listing->store, dir, 0, true, list_entry, listing);
-	end = listing->count;
-	for (size_t i = first; i < end && err == ERR_OK; i++) {
-		err = describe(listing->store, &listing->lines[i]);
-		if (err == ERR_OK && listing->lines[i].type == MODEL_DIRECTORY) {
-			char below[128];
-
-			snprintf(below, sizeof(below), "%s", listing->lines[i].path);
-			err = list_store(listing, listing->lines[i].number, below);
-		}
-	}
-	return err;
-}
-
-/* The clock of the oldest permitted namespace state that is this one; 0: none. */
-static uint64_t match_names(const struct model *model, const struct model_bounds *bounds,
-			    const uint8_t digest[SHA256_LEN], bool *is_known)
-{
-	uint64_t clock = 0;
-
-	*is_known = false;
-	for (size_t i = (size_t)bounds->names_issued; i-- > 0;) {
-		const struct names_state *state = &model->names[i];
-		/* A state is lost only once the next one is acknowledged. */
-		bool is_old = i + 1 < bounds->names_issued &&
-			      model->names[i + 1].clock <= bounds->names_acknowledged;
-
-		if (memcmp(state->digest, digest, SHA256_LEN) != 0)
-			continue;
-		*is_known = true;
-		if (!is_old)
-			clock = state->clock;
-	}
-	return clock;
-}
-
-static uint64_t floor_of(const struct model *model, size_t node, uint64_t names_clock)
-{
-	uint64_t floor = 0;
-
-	for (size_t i = 0; i < model->names_count; i++)
-		if (model->names[i].floor_node == (int)node && model->names[i].clock <= names_clock)
-			floor = model->names[i].floor_clock;
-	return floor;
-}
-
-static bool check_content(struct model *model, const struct model_bounds *bounds, size_t index,
-			  uint64_t names_clock, struct store *store, char *why, size_t size)
-{
-	const struct model_node *node = &model->nodes[index];
-	uint64_t lower = bounds->acknowledged[index], floor = floor_of(model, index, names_clock);
-	size_t count = (size_t)bounds->issued[index], i = count, got = 0;
-	uint8_t digest[SHA256_LEN], *data = malloc(MODEL_SIZE_MAX + 1);
-	enum err err = data == NULL ? ERR_NO_MEMORY
-				    : store_read(store, node->number, 0, data, MODEL_SIZE_MAX + 1,
-						 &got);
-
-	if (err == ERR_OK)
-		digest_of(data, got, digest);
-	free(data);
-	if (err != ERR_OK) {
-		snprintf(why, size, "node %zu (%llu) cannot be read: %s", index,
-			 (unsigned long long)node->number, err_text(err));
-		return false;
-	}
-	while (i-- > 0) {
-		bool is_old = i + 1 < count && node->states[i + 1].clock <= lower;
-		bool is_below_floor = i + 1 < count && node->states[i + 1].clock <= floor;
-
-		if (memcmp(node->states[i].digest, digest, SHA256_LEN) != 0)
-			continue;
-		if (!is_old && !is_below_floor)
-			return true;
-		snprintf(why, size, "node %zu (%llu): state %zu of %zu, %s", index,
-			 (unsigned long long)node->number, i, count,
-			 is_old ? "a newer one was acknowledged"
-				: "older than the rename that shows it (R3, I22)");
-		return false;
-	}
-	snprintf(why, size, "node %zu (%llu): %zu bytes that it never had", index,
-		 (unsigned long long)node->number, got);
-	return false;
-}
-
-static void tell_lines(const char *title, const struct line *lines, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		fprintf(stderr, "%s: %s number %llu type %u links %u%s\n", title, lines[i].path,
-			(unsigned long long)lines[i].number, lines[i].type, lines[i].links,
-			lines[i].xattr[0] != 0 ? " xattr" : "");
-}
-
-/* For whoever has to find the reason. */
-static void tell_names(const struct model *model, const struct line *found, size_t count)
-{
-	struct line *lines = lines_new();
-	size_t last = list_model(model, 0, "", lines, 0);
-
-	qsort(lines, last, sizeof(*lines), by_path);
-	tell_lines("found", found, count);
-	tell_lines("at the end of the run", lines, last);
-	free(lines);
-}
-
-bool model_check(struct model *model, const struct model_bounds *bounds, struct store *store,
-		 char *why, size_t size)
-{
-	struct listing listing = {.store = store, .lines = lines_new()};
-	uint8_t digest[SHA256_LEN];
-	uint64_t names_clock = 0;
-	enum err err = list_store(&listing, STORE_ROOT, "");
-	bool is_right = err == ERR_OK, is_known = false;
-
-	if (!is_right) {
-		snprintf(why, size, "the names cannot be listed: %s", err_text(err));
-		free(listing.lines);
-		return false;
-	}
-	digest_lines(listing.lines, listing.count, digest);
-	names_clock = match_names(model, bounds, digest, &is_known);
-	if (names_clock == 0) {
-		tell_names(model, listing.lines, listing.count);
-		snprintf(why, size, "%s (%zu names)",
-			 is_known ? "names older than acknowledged" : "names as they never were",
-			 listing.count);
-		is_right = false;
-	}
-	for (size_t i = 0; i < model->node_count && is_right; i++) {
-		bool is_there = false;
-
-		for (size_t j = 0; j < listing.count; j++)
-			is_there |= listing.lines[j].number == model->nodes[i].number;
-		if (is_there && model->nodes[i].type == MODEL_FILE)
-			is_right = check_content(model, bounds, i, names_clock, store, why, size);
-	}
-	for (size_t i = 0; i < listing.count; i++)
-		store_forget(store, listing.lines[i].number, 1);
-	free(listing.lines);
-	return is_right;
 }

@@ -48,7 +48,7 @@ stage() {
 	else
 		broken=$((broken + 1))
 		say "$name: FAILED"
-		grep -E '^(FAIL|ERROR):|error:|\*\*\*' "$work/$name.log" | head -n 40
+		grep -E -A 6 '^not ok|^(FAIL|ERROR):|error:|\*\*\*' "$work/$name.log" | head -n 80
 		tail -n 30 "$work/$name.log"
 	fi
 	count "$work/$name.log"
@@ -58,11 +58,11 @@ build_in() {
 	local directory=$1
 	shift
 	mkdir -p "$work/$directory" && cd "$work/$directory" &&
-		"$work/source/configure" -q "$@" && make -s -j2 && make -s -j2 check
+		"$work/source/configure" -q "$@" && make -s -j2 && make -s -j2 check VERBOSE=1
 }
 
 distribution() {
-	cd "$work/plain" && make -s distcheck
+	cd "$work/plain" && make -s distcheck VERBOSE=1
 }
 
 install_packages || { say "0 passed, 1 failed"; exit 1; }

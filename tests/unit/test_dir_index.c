@@ -3,17 +3,8 @@
 
 #include <string.h>
 
+#include "draw.h"
 #include "store/dir_index.h"
-
-static uint64_t random_state = 88172645463325252ull;
-
-static uint64_t draw(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
 
 static bool has(const struct dir_index *index, uint32_t hash, struct dir_place wanted)
 {

@@ -343,14 +343,14 @@ char *config_run_path(const struct config *config, const char *suffix)
 
 /* --- from the disk, messages to the log ------------------------------------------ */
 
-static void log_message(void *ctx, bool is_error, int line, const char *text, const char *hint)
+void config_log_message(void *file, bool is_error, int line, const char *text, const char *hint)
 {
-	const char *file = ctx;
+	const char *name = file;
 
 	if (line > 0)
-		(is_error ? log_error : log_warning)("%s:%d: %s", file, line, text);
+		(is_error ? log_error : log_warning)("%s:%d: %s", name, line, text);
 	else
-		(is_error ? log_error : log_warning)("%s: %s", file, text);
+		(is_error ? log_error : log_warning)("%s: %s", name, text);
 	if (hint != NULL)
 		log_hint("%s", hint);
 }
@@ -379,7 +379,7 @@ static enum err read_and_parse(const char *file, struct config **config)
 		return err == ERR_NO_MEMORY ? err : ERR_CONFIG;
 	}
 	warn_if_writable(file);
-	err = config_parse(file, (const char *)text, len, log_message, (void *)file, config);
+	err = config_parse(file, (const char *)text, len, config_log_message, (void *)file, config);
 	free(text);
 	return err;
 }

@@ -60,6 +60,9 @@ void config_free(struct config *config);
 enum err config_parse(const char *file, const char *text, size_t len, config_message *message,
 		      void *ctx, struct config **config) MUST_CHECK;
 
+/* A config_message that writes to the log; `file` is the name (char *) that lines begin with. */
+void config_log_message(void *file, bool is_error, int line, const char *text, const char *hint);
+
 /*
  * Which file `name` means, as for config_load, `directory` standing for
  * CONFIG_DIRECTORY; the file need not exist if `name` was given.  ERR_USAGE

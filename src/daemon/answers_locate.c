@@ -8,60 +8,6 @@
 #include "daemon/answers.h"
 #include "daemon/record.h"
 
-#define LINKS_MAX 64 /* names of one file that are told */
-
-/* --- finding ------------------------------------------------------------------ */
-
-struct links {
-	size_t count;
-	struct {
-		uint64_t dir;
-		char name[STORE_NAME_MAX + 1];
-	} link[LINKS_MAX];
-};
-
-/* The reference that the lookup took is given back: the caller only wants to know. */
-static enum err step(struct store *store, const char *name, struct store_attr *attr)
-{
-	enum err err = store_lookup(store, attr->number, name, attr);
-
-	if (!err)
-		store_forget(store, attr->number, 1);
-	return err;
-}
-
-static enum err walk(struct store *store, const char *path, struct store_attr *attr)
-{
-	enum err err = store_getattr(store, STORE_ROOT, attr);
-
-	while (!err && *(path += strspn(path, "/")) != '\0') {
-		char name[STORE_NAME_MAX + 1];
-		size_t len = strcspn(path, "/");
-
-		if (len > STORE_NAME_MAX)
-			return ERR_NAME_LENGTH;
-		memcpy(name, path, len);
-		name[len] = '\0';
-		err = step(store, name, attr);
-		path += len;
-	}
-	return err;
-}
-
-/* The store must not be called while it hands out names. */
-static void keep(void *ctx, uint64_t dir, const char *name)
-{
-	struct links *links = ctx;
-
-	if (links->count == LINKS_MAX)
-		return;
-	links->link[links->count].dir = dir;
-	snprintf(links->link[links->count].name, sizeof(links->link[0].name), "%s", name);
-	links->count++;
-}
-
-/* --- telling ------------------------------------------------------------------ */
-
 static enum err record(struct control_call *call, const struct object_id *id, uint64_t number,
 		       const char *path)
 {
@@ -103,60 +49,41 @@ static enum err locate_path(struct control_call *call, struct store *store)
 	const char *path = call->request->locate.path;
 	struct store_attr attr;
 	struct object_id id;
-	enum err err = walk(store, path, &attr);
+	enum err err = store_find_path(store, path, &attr);
 
 	if (!err)
 		err = store_object_id(store, attr.number, &id);
 	return err ? err : tell(call, &id, &attr, path);
 }
 
-static enum err tell_link(struct control_call *call, struct store *store,
-			  const struct object_id *id, const struct store_attr *attr, uint64_t dir,
-			  const char *name)
+/* What a file is known by, for each of its paths. */
+struct located {
+	struct control_call *call;
+	struct object_id id;
+	struct store_attr attr;
+};
+
+static enum err tell_path(void *ctx, const char *path)
 {
-	char path[STORE_PATH_MAX], whole[STORE_PATH_MAX];
-	enum err err = store_path(store, dir, path, sizeof(path));
+	const struct located *located = ctx;
 
-	if (err)
-		return err;
-	if (snprintf(whole, sizeof(whole), "%s/%s", strcmp(path, "/") == 0 ? "" : path, name) >=
-	    (int)sizeof(whole))
-		return ERR_NAME_LENGTH;
-	return tell(call, id, attr, whole);
-}
-
-static enum err tell_links(struct control_call *call, struct store *store,
-			   const struct object_id *id, const struct store_attr *attr)
-{
-	struct links *links = calloc(1, sizeof(*links));
-	enum err err = links ? store_names(store, attr->number, keep, links) : ERR_NO_MEMORY;
-
-	for (size_t i = 0; !err && i < links->count; i++)
-		err = tell_link(call, store, id, attr, links->link[i].dir, links->link[i].name);
-	if (links)
-		secmem_wipe(links, sizeof(*links));
-	free(links);
-	return err;
+	return tell(located->call, &located->id, &located->attr, path);
 }
 
 static enum err locate_object(struct control_call *call, struct store *store)
 {
-	struct object_id wanted, id;
-	struct store_attr attr;
+	struct located located = {.call = call};
+	struct object_id wanted;
 	enum err err;
 
 	if (!hex_decode(call->request->locate.object, wanted.bytes, sizeof(wanted.bytes)))
 		return ERR_INVALID;
-	err = store_object_id(store, object_id_number(&wanted), &id);
-	if (!err && memcmp(&id, &wanted, sizeof(id)) != 0)
+	err = store_object_id(store, object_id_number(&wanted), &located.id);
+	if (!err && memcmp(&located.id, &wanted, sizeof(wanted)) != 0)
 		err = ERR_UNKNOWN;
 	if (!err)
-		err = store_getattr(store, object_id_number(&id), &attr);
-	if (err)
-		return err;
-	if (attr.number == STORE_ROOT)
-		return tell(call, &id, &attr, "/");
-	return tell_links(call, store, &id, &attr);
+		err = store_getattr(store, object_id_number(&wanted), &located.attr);
+	return err ? err : store_paths(store, located.attr.number, tell_path, &located);
 }
 
 enum err answer_locate(struct control_call *call)

@@ -63,14 +63,9 @@ void hooks_of_store(struct volume *volume, struct store_hooks *hooks)
 void hook_evidence(void *ctx, struct audit_evidence *evidence)
 {
 	struct volume *volume = ctx;
-	struct store_status status;
 
-	volume_store_status(volume, &status);
+	volume_look_at_store(volume);
 	pthread_mutex_lock(&volume->mutex);
-	if (!status.is_locked) {
-		volume->evidence.store_seq = status.journal_seq;
-		memcpy(volume->evidence.store_mac, status.journal_mac, sizeof(status.journal_mac));
-	}
 	*evidence = volume->evidence;
 	pthread_mutex_unlock(&volume->mutex);
 }

@@ -30,7 +30,7 @@ void volume_note_change(struct volume *volume, const char *reason, const char *b
 	pthread_mutex_unlock(&volume->mutex);
 }
 
-void volume_set_store_open(struct volume *volume, bool is_open)
+void volume_look_at_store(struct volume *volume)
 {
 	struct store_status status;
 
@@ -40,6 +40,13 @@ void volume_set_store_open(struct volume *volume, bool is_open)
 		volume->evidence.store_seq = status.journal_seq;
 		memcpy(volume->evidence.store_mac, status.journal_mac, sizeof(status.journal_mac));
 	}
+	pthread_mutex_unlock(&volume->mutex);
+}
+
+void volume_set_store_open(struct volume *volume, bool is_open)
+{
+	volume_look_at_store(volume);
+	pthread_mutex_lock(&volume->mutex);
 	volume->is_store_open = is_open;
 	pthread_mutex_unlock(&volume->mutex);
 }

@@ -72,6 +72,8 @@ void volume_close(struct volume *volume);
 /* Note why the state changed, and wake whoever waits for a change. */
 void volume_note_change(struct volume *volume, const char *reason, const char *by, uid_t opener);
 
+/* Note in the evidence how far the store is; a closed store leaves it as it was. */
+void volume_look_at_store(struct volume *volume);
 /* Whether store_status may be called, and the last evidence is kept if it may not. */
 void volume_set_store_open(struct volume *volume, bool is_open);
 /* All zeroes but is_locked while the store is closed.  Any thread; never waits for a flush. */

@@ -203,6 +203,23 @@ typedef void store_each_name(void *ctx, uint64_t dir, const char *name);
 enum err store_names(struct store *store, uint64_t number, store_each_name *each,
 		     void *ctx) MUST_CHECK;
 
+/*
+ * The node of an absolute path; empty components are skipped, "." and ".." are
+ * names like others.  Takes no lookup reference.  ERR_NOT_FOUND, ERR_NAME_LENGTH.
+ */
+enum err store_find_path(struct store *store, const char *path,
+			 struct store_attr *attr) MUST_CHECK;
+
+#define STORE_PATHS_MAX 1024u /* of one file; more hard links are not told */
+
+/*
+ * Every path of a node, "/" of the root.  `each` may call the store; what it
+ * returns other than ERR_OK ends the walk and is returned.  ERR_STALE: no name.
+ */
+typedef enum err store_each_path(void *ctx, const char *path);
+enum err store_paths(struct store *store, uint64_t number, store_each_path *each,
+		     void *ctx) MUST_CHECK;
+
 /* The object's id: for pseudonyms and "locate". */
 enum err store_object_id(struct store *store, uint64_t number, struct object_id *id) MUST_CHECK;
 

@@ -113,7 +113,7 @@ static enum err find_path(struct question *question, struct store *store)
 {
 	struct store_attr attr;
 	struct object_id id;
-	enum err err = names_walk(store, question->path, &attr);
+	enum err err = store_find_path(store, question->path, &attr);
 
 	if (err == ERR_OK)
 		err = store_object_id(store, attr.number, &id);

@@ -1,17 +1,12 @@
-/* Paths of an open store, for tools: from a path to its node and back. */
+/* The paths of a node of an open store, for tools. */
 #ifndef PHIFS_TOOLS_VOLUME_NAMES_H
 #define PHIFS_TOOLS_VOLUME_NAMES_H
 
 #include "store/store.h"
 
-/* The node of an absolute path inside the volume; empty components are skipped. */
-enum err names_walk(struct store *store, const char *path, struct store_attr *attr) MUST_CHECK;
-
-#define NAMES_MAX 1024 /* of one file; more hard links are not listed */
-
 struct names {
 	size_t count;
-	char *path[NAMES_MAX];
+	char *path[STORE_PATHS_MAX];
 };
 
 /* All paths of a node.  ERR_STALE: it has none.  names_clear after ERR_OK. */

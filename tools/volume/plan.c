@@ -19,18 +19,6 @@
 #define DEFAULT_MODE 0755
 #define MODE_MAX     07777
 
-static void log_message(void *ctx, bool is_error, int line, const char *text, const char *hint)
-{
-	const char *file = ctx;
-
-	if (line > 0)
-		(is_error ? log_error : log_warning)("%s:%d: %s", file, line, text);
-	else
-		(is_error ? log_error : log_warning)("%s: %s", file, text);
-	if (hint != NULL)
-		log_hint("%s", hint);
-}
-
 static enum err check_options(const struct call *call)
 {
 	bool has_file = cli_count(call, OPT_RECOVERY_KEY_FILE) > 0;
@@ -164,7 +152,7 @@ static enum err write_config(const struct call *call, struct plan *plan, const s
 	err = template_config(plan->template, name, values, sizeof(values) / sizeof(values[0]),
 			      &text, &len);
 	if (err == ERR_OK)
-		err = config_parse(paths->file, text, len, log_message, paths->file, &plan->config);
+		err = config_parse(paths->file, text, len, config_log_message, paths->file, &plan->config);
 	free(text);
 	free(policy);
 	return err;
@@ -226,7 +214,7 @@ static enum err find_policy(const struct call *call, struct plan *plan)
 	enum err err;
 
 	if (access(file, F_OK) == 0 && cli_count(call, OPT_POLICY) > 0)
-		return policy_load(file, log_message, (void *)file, &plan->policy);
+		return policy_load(file, config_log_message, (void *)file, &plan->policy);
 	if ((err = place_is_free(file, "policy")) != ERR_OK) {
 		log_hint("to use it as it is: --policy %s", file);
 		return err;

@@ -89,10 +89,11 @@ static void send_holder(void *ctx, const struct fsops_holder *holder)
 {
 	struct control_call *call = ctx;
 	struct wire_holder part = {
-		.pid = holder->pid, .files = holder->files, .writing = holder->files};
+		.pid = holder->pid, .files = holder->open, .writing = holder->files};
 
 	snprintf(part.program, sizeof(part.program), "%s", holder->command);
 	snprintf(part.user, sizeof(part.user), "%s", holder->user);
+	snprintf(part.from, sizeof(part.from), "%s", holder->from);
 	/* A client that does not listen is noticed at the result. */
 	(void)!control_part(call, &part);
 }
@@ -137,7 +138,7 @@ static enum err answer_holders(struct control_call *call)
 {
 	struct volume *volume = call->ctx;
 
-	fsops_holders(volume->fsops, send_holder, call);
+	fsops_openers(volume->fsops, send_holder, call);
 	return ERR_OK;
 }
 

@@ -167,43 +167,60 @@ static struct holding *holding_of(struct holding **table, const struct audit_per
 		snprintf(holding->holder.user, sizeof(holding->holder.user), "%s", person->user);
 	else
 		snprintf(holding->holder.user, sizeof(holding->holder.user), "%u", person->uid);
+	snprintf(holding->holder.from, sizeof(holding->holder.from), "%s", person->from);
 	HASH_ADD(hh, *table, holder.pid, sizeof(holding->holder.pid), holding);
 	return holding;
 }
 
-static void count_holding(struct holding **table, const struct handle_user *user)
+static void count_holding(struct holding **table, const struct handle_user *user,
+			  bool is_writing)
 {
 	struct holding *holding;
 
 	if (user->caller == NULL || !caller_is_alive(user->caller))
 		return;
 	holding = holding_of(table, caller_person(user->caller));
-	if (holding != NULL)
-		holding->holder.files++;
+	if (holding == NULL)
+		return;
+	holding->holder.open++;
+	holding->holder.files += is_writing;
 }
 
 static bool add_holders(void *ctx, struct handle *handle)
 {
-	if ((handle->flags & O_ACCMODE) == O_RDONLY || handle->is_directory)
+	bool is_writing = (handle->flags & O_ACCMODE) != O_RDONLY;
+
+	if (handle->is_directory)
 		return true;
 	pthread_mutex_lock(&handle->mutex);
-	count_holding(ctx, &handle->opener);
+	count_holding(ctx, &handle->opener, is_writing);
 	for (size_t i = 0; i < HANDLE_OTHERS_MAX; i++)
-		count_holding(ctx, &handle->others[i]);
+		count_holding(ctx, &handle->others[i], is_writing);
 	pthread_mutex_unlock(&handle->mutex);
 	return true;
 }
 
-void fsops_holders(struct fsops *fsops, fsops_each_holder *each, void *ctx)
+static void each_process(struct fsops *fsops, bool all, fsops_each_holder *each, void *ctx)
 {
 	struct holding *table = NULL, *holding, *next;
 
 	handle_walk(fsops->handles, add_holders, &table);
 	HASH_ITER(hh, table, holding, next) {
 		HASH_DEL(table, holding);
-		each(ctx, &holding->holder);
+		if (all || holding->holder.files > 0)
+			each(ctx, &holding->holder);
 		free(holding);
 	}
+}
+
+void fsops_holders(struct fsops *fsops, fsops_each_holder *each, void *ctx)
+{
+	each_process(fsops, false, each, ctx);
+}
+
+void fsops_openers(struct fsops *fsops, fsops_each_holder *each, void *ctx)
+{
+	each_process(fsops, true, each, ctx);
 }
 
 void fsops_refusals(struct fsops *fsops, uid_t uid, fsops_each_refusal *each, void *ctx)

@@ -74,11 +74,15 @@ struct fsops_holder {
 	pid_t pid;
 	char command[32]; /* base name of the executable */
 	char user[32];
-	uint32_t files;   /* open for writing */
+	char from[128];   /* terminal, remote host, "service" */
+	uint32_t open;    /* files */
+	uint32_t files;   /* of them: open for writing */
 };
 typedef void fsops_each_holder(void *ctx, const struct fsops_holder *holder);
-/* Processes that have files open for writing. */
+/* Processes that have files open for writing: those a lock waits for. */
 void fsops_holders(struct fsops *fsops, fsops_each_holder *each, void *ctx);
+/* Processes that have files open at all. */
+void fsops_openers(struct fsops *fsops, fsops_each_holder *each, void *ctx);
 
 /* The last refusals, newest first, of a user (or of everybody: (uid_t)-1). */
 struct fsops_refusal {

@@ -63,12 +63,15 @@ $as_nobody sh -c "exec 7>'$mnt/written'; echo begun >&7; read -r word; echo \$wo
 writer=$!
 exec 6>"$dir/go"
 until_true 10 grep -qs begun "$mnt/written"
+exec 8<"$mnt/file"
 expect 0 "holders" phifsctl holders --config "$conf"
-has out "names who writes" "$writer .* nobody "
+has out "names who writes" "^$writer .* nobody .*  1 *1 *$"
+has out "and who only reads" "^$$ .* root .*  1 *0 *$"
+exec 8<&-
 began=$(now_ms)
 phifsctl lock --config "$conf" >"$dir/locking" 2>&1 &
 locker=$!
-until_true 10 grep -q "($writer, nobody)" "$dir/locking"
+until_true 10 grep -q "($writer, nobody" "$dir/locking"
 ok $? "lock lists whom it waits for"
 is_unlocked
 ok $? "and waits"
@@ -93,7 +96,7 @@ holds() { phifsctl holders --config "$conf" | grep -q "^$writer "; }
 until_true 10 holds
 phifsctl lock --config "$conf" >"$dir/locking" 2>&1 &
 locker=$!
-until_true 10 grep -q "($writer, nobody)" "$dir/locking"
+until_true 10 grep -q "($writer, nobody" "$dir/locking"
 kill "$locker"
 wait "$locker" 2>/dev/null
 sleep 0.5

@@ -166,6 +166,40 @@ START_TEST(test_fill_of_nobody_is_not_served)
 }
 END_TEST
 
+static void keep_holder(void *ctx, const struct fsops_holder *holder)
+{
+	*(struct fsops_holder *)ctx = *holder;
+}
+
+/* Who reads has files open, but no lock waits for him. */
+START_TEST(test_who_has_files_open)
+{
+	struct fsops_holder opener = {0}, writer = {0};
+	uint64_t file, reading, writing;
+	struct world w;
+	int error;
+
+	world_new(&w, policy_text);
+	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	reading = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
+	fsops_openers(w.fsops, keep_holder, &opener);
+	ck_assert_int_eq(opener.pid, getpid());
+	ck_assert_uint_eq(opener.open, 1);
+	ck_assert_uint_eq(opener.files, 0);
+	ck_assert_str_ne(opener.from, "");
+	fsops_holders(w.fsops, keep_holder, &writer);
+	ck_assert_int_eq(writer.pid, 0);
+	writing = world_open(&w, asker(NURSE), file, O_RDWR, &error);
+	fsops_holders(w.fsops, keep_holder, &writer);
+	ck_assert_int_eq(writer.pid, getpid());
+	ck_assert_uint_eq(writer.open, 2);
+	ck_assert_uint_eq(writer.files, 1);
+	world_release(&w, file, reading);
+	world_release(&w, file, writing);
+	world_free(&w);
+}
+END_TEST
+
 UNIT_MAIN("fsops persons", test_server_thread_is_the_opener, test_another_process_is_itself,
 	  test_refused_copy_names_its_target, test_unseen_process_is_refused,
-	  test_fill_of_nobody_is_not_served)
+	  test_fill_of_nobody_is_not_served, test_who_has_files_open)

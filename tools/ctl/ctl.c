@@ -89,10 +89,11 @@ enum err json_list_print(struct json_list *list, enum err err)
 void ctl_holder_text(const struct wire_holder *holder, char *text, size_t size)
 {
 	int64_t files = holder->writing > 0 ? holder->writing : holder->files;
+	const char *from = strcmp(holder->from, "service") == 0 ? "" : holder->from;
 	char raw[512];
 
 	snprintf(raw, sizeof(raw), "%s (%lld, %s%s%s)  %lld file%s", holder->program,
-		 (long long)holder->pid, holder->user, holder->from[0] != '\0' ? " from " : "",
-		 holder->from, (long long)files, files == 1 ? "" : "s");
+		 (long long)holder->pid, holder->user, from[0] != '\0' ? " from " : "", from,
+		 (long long)files, files == 1 ? "" : "s");
 	output_printable(raw, text, size);
 }

@@ -1,35 +1,7 @@
 /* The person of a handle: its opener while the same process uses it, else who uses it. */
-#include <errno.h>
-#include <fcntl.h>
-
-#include "fsops_fixture.h"
-
-/* 1001 edits, 1002 views. */
-static const char policy_text[] =
-	"[class wards]\n"
-	"path = /\n"
-	"[role nurses]\n"
-	"members = uid:1001\n"
-	"allow = edit on wards\n"
-	"[role viewers]\n"
-	"members = uid:1002\n"
-	"allow = view on wards\n";
-#define NURSE    1001
-#define VIEWER   1002
-#define STRANGER 1005
+#include "fsops_wards.h"
 
 static struct events events;
-
-/* A closed file. */
-static uint64_t made_file(struct world *w, uid_t uid, uint64_t dir, const char *name)
-{
-	uint64_t number = 0, handle = world_create(w, asker(uid), dir, name, O_RDWR, &number);
-
-	ck_assert_uint_ne(handle, 0);
-	ck_assert_int_eq(world_write(w, asker(uid), OP_WRITE, number, handle, 0, 100), 100);
-	world_release(w, number, handle);
-	return number;
-}
 
 /* A pool thread of the same process with another uid: the opener's, and never refused. */
 START_TEST(test_server_thread_is_the_opener)

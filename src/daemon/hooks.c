@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "daemon/record.h"
 
@@ -21,17 +22,27 @@ static enum err flush_wait(void *ctx, uint64_t ticket)
 	return audit_flush_wait(volume->audit, ticket);
 }
 
+/* The first half of the name of an object's file: phifs-volume locate takes it. */
+static void first_digits(uint64_t number, char digits[2 * sizeof(number) + 1])
+{
+	uint8_t bytes[sizeof(number)];
+
+	store_u64(bytes, number);
+	hex_encode(bytes, sizeof(bytes), digits);
+}
+
 /* On a thread that holds locks of the store: the ring must do, and no call back into it. */
 static void integrity(void *ctx, uint64_t number, enum err what, uint64_t block)
 {
 	struct volume *volume = ctx;
-	char detail[96];
+	char digits[2 * sizeof(number) + 1], detail[96];
 	const struct audit_event event = {
 		.type = AUDIT_INTEGRITY, .err = what, .number = number, .detail = detail};
 
-	snprintf(detail, sizeof(detail), "block %" PRIu64, block);
-	log_error("%s: object %" PRIu64 ", block %" PRIu64 ": %s", volume->config->name, number,
-		  block, err_text(what));
+	first_digits(number, digits);
+	snprintf(detail, sizeof(detail), "object %s, block %" PRIu64, digits, block);
+	log_error("%s: %s: %s", volume->config->name, detail, err_text(what));
+	log_hint("which file is it: phifs-volume locate %s %s", volume->config->words, digits);
 	if (record_quickly(volume->audit, &event))
 		log_error("%s: this could not be recorded", volume->config->name);
 }

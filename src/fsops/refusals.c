@@ -281,10 +281,8 @@ void refusals_unlocked(struct refusals *refusals)
 	pthread_mutex_unlock(&refusals->mutex);
 }
 
-void refusals_tick(struct refusals *refusals)
+void refusals_tick(struct refusals *refusals, int64_t now)
 {
-	int64_t now = clock_boot_ns();
-
 	pthread_mutex_lock(&refusals->mutex);
 	for (size_t i = 0; i < REFUSALS_COUNTED; i++)
 		if (refusals->repeats[i].begun_ns != 0 &&

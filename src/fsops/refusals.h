@@ -12,6 +12,7 @@
 #define PHIFS_FSOPS_REFUSALS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "fsops/fsops.h"
 
@@ -30,8 +31,8 @@ void refusals_free(struct refusals *refusals);
 bool refusals_note(struct refusals *refusals, const struct audit_event *event, const char *cause);
 /* The volume answered as unlocked: the next LOCKED is a first one.  Cheap if nothing changed. */
 void refusals_unlocked(struct refusals *refusals);
-/* Once a second. */
-void refusals_tick(struct refusals *refusals);
+/* Once a second, with the time of clock_boot_ns(). */
+void refusals_tick(struct refusals *refusals, int64_t now);
 /* Write every count that is not written yet, and forget its path: the lock, the end. */
 void refusals_flush(struct refusals *refusals);
 

@@ -45,7 +45,7 @@ static void look_at_ends(struct fsops *fsops)
 void ticker_work(struct fsops *fsops, bool is_minute)
 {
 	look_at_ends(fsops);
-	refusals_tick(fsops->refusals);
+	refusals_tick(fsops->refusals, clock_boot_ns());
 	callers_tick(fsops->callers);
 	look_at_trail(fsops);
 	if (is_minute)

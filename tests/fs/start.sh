@@ -222,6 +222,7 @@ has out "MOUNT and its idle time" "mount .*idle=1800s"
 has out "POLICY with both digests" "policy .*old=[0-9a-f]* new=[0-9a-f]*"
 has out "the refused policy" "policy .*refused: the policy in force"
 has out "LOCK by signal" "lock .*reason=signal"
+has out "UNMOUNT" "phifs  *service  *unmount "
 has out "LOCK by umount(8)" "lock .*reason=unmounted"
 expect 9 "the journal is whole but for the two ends that nobody could seal" \
 	phifs-audit verify --config "$conf" --key "$scratch/auditor"

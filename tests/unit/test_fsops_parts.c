@@ -416,8 +416,44 @@ START_TEST(test_refusals_are_few_records)
 }
 END_TEST
 
+/* The first at once, then what came in a minute as one record. */
+START_TEST(test_refusals_of_a_lock_are_counted_by_the_minute)
+{
+	const int64_t minute = 60 * NS_PER_SECOND;
+	const struct audit_event event = {.type = AUDIT_LOCKED, .err = ERR_LOCKED, .action = "OPEN"};
+	struct audit_status before, after;
+	struct refusals *refusals;
+	struct trail_fixture f;
+	struct audit *audit;
+	int64_t now;
+
+	fixture_set_up(&f);
+	audit = open_trail(&f);
+	ck_assert_ok(refusals_new(audit, &refusals));
+	ck_assert(refusals_note(refusals, &event, "locked"));
+	for (int i = 0; i < 1000; i++)
+		ck_assert(!refusals_note(refusals, &event, "locked"));
+	now = clock_boot_ns();
+	audit_status(audit, &before);
+	refusals_tick(refusals, now);
+	audit_status(audit, &after);
+	ck_assert_uint_eq(after.appended, before.appended);
+	refusals_tick(refusals, now + minute);
+	audit_status(audit, &after);
+	ck_assert_uint_eq(after.appended, before.appended + 1);
+	/* Nothing is to be counted in the next. */
+	refusals_tick(refusals, now + 2 * minute);
+	audit_status(audit, &after);
+	ck_assert_uint_eq(after.appended, before.appended + 1);
+	refusals_free(refusals);
+	audit_close(audit, 0);
+	fixture_tear_down(&f);
+}
+END_TEST
+
 UNIT_MAIN("fsops parts", test_a_process_and_its_threads, test_what_is_read_of_a_caller,
 	  test_groups_are_read_afresh, test_hostile_command_name,
 	  test_unreadable_login_is_no_service, test_names_of_users,
 	  test_scope_outlives_a_reload, test_places_of_nodes, test_handle_numbers,
-	  test_counts_for_a_summary, test_refusals_are_few_records)
+	  test_counts_for_a_summary, test_refusals_are_few_records,
+	  test_refusals_of_a_lock_are_counted_by_the_minute)

@@ -1,82 +1,11 @@
-/*
- * Every attack on a journal that the verifier has a name for is committed here.
- */
-#include "audit/state.h"
-#include "base/buf.h"
-#include "tests/unit/audit_fixture.h"
-
-static struct fixture f;
-
-/* A segment's file in memory, as its records. */
-struct file {
-	uint8_t *data;
-	size_t len;
-	size_t records[4096]; /* offsets */
-	size_t count;
-};
-
-static void load(uint32_t number, struct file *file)
-{
-	char path[128];
-	struct segment_header header;
-	struct record_header record;
-	size_t at;
-
-	segment_path(&f, number, path);
-	ck_assert_ok(io_read_file(AT_FDCWD, path, 1 << 24, &file->data, &file->len));
-	ck_assert_ok(segment_header_decode(file->data, file->len, &header, &at));
-	file->count = 0;
-	while (at < file->len && record_header_decode(file->data + at, file->len - at, &record) &&
-	       file->count < 4096) {
-		file->records[file->count++] = at;
-		at += record.len;
-	}
-}
-
-static void store_bytes(uint32_t number, const uint8_t *data, size_t len)
-{
-	char path[128];
-
-	segment_path(&f, number, path);
-	unlink(path);
-	ck_assert_ok(io_create_file(AT_FDCWD, path, data, len, 0600));
-}
-
-static size_t length_of(const struct file *file, size_t index)
-{
-	return load_u16(file->data + file->records[index]);
-}
-
-/* Three clean runs: segments 1, 2, 3 of a few records each. */
-static void set_up(void)
-{
-	fixture_set_up(&f);
-	for (unsigned i = 0; i < 3; i++)
-		run_once(&f, 5);
-}
-
-static void expect(enum audit_verdict verdict, enum err worst)
-{
-	struct findings findings;
-
-	verify(&f, f.key, &findings);
-	ck_assert_msg(has_finding(&findings, verdict), "%s was not found (%zu findings, first %s)",
-		      audit_verdict_name(verdict), findings.count,
-		      findings.count == 0 ? "none"
-					  : audit_verdict_name(findings.list[0].verdict));
-	ck_assert_int_eq(findings.worst, worst);
-}
-
-static void tear_down(void)
-{
-	fixture_tear_down(&f);
-}
+/* Every attack on a journal that the verifier has a name for is committed here. */
+#include "tests/unit/audit_attack.h"
 
 START_TEST(test_whole)
 {
 	struct findings findings;
 
-	set_up();
+	set_up_runs();
 	verify(&f, f.key, &findings);
 	ck_assert_uint_eq(findings.count, 0);
 	ck_assert_uint_eq(findings.reads, 15);
@@ -95,7 +24,7 @@ START_TEST(test_every_bit)
 	struct findings findings;
 
 	/* Whatever bit of a middle segment is flipped, it is noticed, with and without a key. */
-	set_up();
+	set_up_runs();
 	load(2, &file);
 	for (size_t bit = 0; bit < 8 * file.len; bit += 5) {
 		file.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -113,7 +42,7 @@ START_TEST(test_edit)
 {
 	struct file file;
 
-	set_up();
+	set_up_runs();
 	load(2, &file);
 	file.data[file.records[2] + 40] ^= 1;
 	store_bytes(2, file.data, file.len);
@@ -128,7 +57,7 @@ START_TEST(test_delete)
 	struct file file;
 	size_t at, len;
 
-	set_up();
+	set_up_runs();
 	load(2, &file);
 	at = file.records[3];
 	len = length_of(&file, 3);
@@ -146,7 +75,7 @@ START_TEST(test_duplicate)
 	uint8_t *data;
 	size_t at, len;
 
-	set_up();
+	set_up_runs();
 	load(2, &file);
 	at = file.records[3];
 	len = length_of(&file, 3);
@@ -167,7 +96,7 @@ START_TEST(test_reorder)
 	uint8_t one[RECORD_MAX], two[RECORD_MAX];
 	size_t at, len_one, len_two;
 
-	set_up();
+	set_up_runs();
 	load(2, &file);
 	at = file.records[2];
 	len_one = length_of(&file, 2);
@@ -195,7 +124,7 @@ START_TEST(test_insert)
 	size_t at, len;
 
 	/* A record of segment 1 goes into segment 2, renumbered. */
-	set_up();
+	set_up_runs();
 	load(1, &from);
 	load(2, &to);
 	at = to.records[2];
@@ -216,11 +145,8 @@ END_TEST
 
 START_TEST(test_head_cut)
 {
-	char path[128];
-
-	set_up();
-	segment_path(&f, 1, path);
-	ck_assert_int_eq(unlink(path), 0);
+	set_up_runs();
+	remove_segment(1);
 	expect(VERDICT_HEAD_CUT, ERR_TAMPERED);
 	tear_down();
 }
@@ -228,11 +154,8 @@ END_TEST
 
 START_TEST(test_missing_segment)
 {
-	char path[128];
-
-	set_up();
-	segment_path(&f, 2, path);
-	ck_assert_int_eq(unlink(path), 0);
+	set_up_runs();
+	remove_segment(2);
 	expect(VERDICT_MISSING, ERR_TAMPERED);
 	tear_down();
 }
@@ -240,12 +163,9 @@ END_TEST
 
 START_TEST(test_last_segment_missing)
 {
-	char path[128];
-
 	/* The rest verifies by itself: only the state, or a collector, knows. */
-	set_up();
-	segment_path(&f, 3, path);
-	ck_assert_int_eq(unlink(path), 0);
+	set_up_runs();
+	remove_segment(3);
 	expect(VERDICT_MISSING, ERR_TAMPERED);
 	ck_assert_int_eq(audit_open(&f.config, &(struct audit *){NULL}), ERR_TAMPERED);
 	tear_down();
@@ -256,7 +176,7 @@ START_TEST(test_tail_cut)
 {
 	struct file file;
 
-	set_up();
+	set_up_runs();
 	load(3, &file);
 	/* The stop seal and one record more. */
 	store_bytes(3, file.data, file.records[file.count - 2]);
@@ -274,7 +194,7 @@ START_TEST(test_tail_cut_of_middle)
 {
 	struct file file;
 
-	set_up();
+	set_up_runs();
 	load(2, &file);
 	store_bytes(2, file.data, file.records[file.count - 2]);
 	expect(VERDICT_TAIL_CUT, ERR_TAMPERED);
@@ -287,7 +207,7 @@ START_TEST(test_state_missing)
 {
 	char path[128];
 
-	set_up();
+	set_up_runs();
 	snprintf(path, sizeof(path), "%s/state", f.journal);
 	ck_assert_int_eq(unlink(path), 0);
 	expect(VERDICT_STATE, ERR_UNPROVEN);
@@ -303,7 +223,7 @@ START_TEST(test_appended)
 	size_t len;
 
 	/* A true record once more behind the stop seal, with the number that is due. */
-	set_up();
+	set_up_runs();
 	load(3, &file);
 	len = length_of(&file, 2);
 	data = malloc(file.len + len);
@@ -334,7 +254,7 @@ START_TEST(test_forged_seal)
 	size_t at;
 
 	/* A seal that is right in all but its key. */
-	set_up();
+	set_up_runs();
 	load(3, &file);
 	at = file.records[file.count - 1];
 	ck_assert(record_header_decode(file.data + at, file.len - at, &header));
@@ -360,7 +280,7 @@ START_TEST(test_seal_removed_between)
 	size_t at = 0, len = 0;
 
 	/* Two periodic seals; the first is taken out, what follows is renumbered. */
-	set_up();
+	set_up_runs();
 	audit = open_trail(&f);
 	append_reads(audit, 3);
 	ck_assert_ok(audit_seal(audit));
@@ -391,9 +311,9 @@ START_TEST(test_foreign_segment)
 	struct file file;
 
 	/* Segment 2 of another journal in the place of ours. */
-	set_up();
+	set_up_runs();
 	mine = f;
-	set_up();
+	set_up_runs();
 	other = f;
 	load(2, &file);
 	f = mine;
@@ -415,7 +335,7 @@ START_TEST(test_whole_journal_replaced)
 	struct findings findings = {.count = 0};
 
 	/* A new journal for the same auditor verifies; its fingerprint gives it away. */
-	set_up();
+	set_up_runs();
 	ck_assert_ok(audit_reader_open(f.journal, f.key, NULL, NULL, &reader));
 	audit_reader_summary(reader, &summary);
 	strcpy(right, summary.fingerprint);
@@ -438,7 +358,7 @@ START_TEST(test_wrong_key)
 	char path[96], fingerprint[FINGERPRINT_LEN];
 	struct auditor_key *key;
 
-	set_up();
+	set_up_runs();
 	snprintf(path, sizeof(path), "%s/stranger", f.directory);
 	ck_assert_ok(auditor_key_create(path, NULL, 0, fingerprint));
 	ck_assert_ok(auditor_key_load(path, NULL, 0, &key));
@@ -465,118 +385,12 @@ START_TEST(test_rollback_of_the_store)
 }
 END_TEST
 
-static void work_little(struct audit *audit, void *ctx)
-{
-	uint64_t seq = 0;
-
-	for (unsigned i = 0; i < *(unsigned *)ctx; i++)
-		(void)!append_read(audit, 1, i, &seq);
-	(void)!audit_flush_wait(audit, seq);
-	clock_sleep_ns(50 * NS_PER_MS);
-}
-
-START_TEST(test_killed)
-{
-	unsigned reads = 10;
-
-	set_up();
-	killed_run(&f, work_little, &reads);
-	expect(VERDICT_UNSEALED, ERR_UNPROVEN);
-	run_once(&f, 1);
-	expect(VERDICT_UNCLEAN, ERR_UNPROVEN);
-	tear_down();
-}
-END_TEST
-
-START_TEST(test_crash_attack)
-{
-	unsigned reads = 10;
-	struct file file;
-
-	/*
-	 * Kill, then edit what the last seal does not yet cover.  In the same boot
-	 * nothing can be torn: the daemon refuses.
-	 */
-	set_up();
-	killed_run(&f, work_little, &reads);
-	load(4, &file);
-	file.data[file.records[file.count - 3] + 40] ^= 1;
-	store_bytes(4, file.data, file.len);
-	ck_assert_int_eq(audit_open(&f.config, &(struct audit *){NULL}), ERR_TAMPERED);
-	free(file.data);
-	tear_down();
-}
-END_TEST
-
-static void change_boot_id(void)
-{
-	struct audit_state *state;
-	struct state_file *file;
-	int dir_fd = open(f.journal, O_RDONLY | O_DIRECTORY);
-
-	ck_assert_ok(state_open(dir_fd, &file, &state));
-	state->boot_id[0] ^= 1;
-	ck_assert_ok(state_commit(file, state));
-	state_close(file, state);
-	close(dir_fd);
-}
-
-START_TEST(test_power_loss)
-{
-	unsigned reads = 10;
-	struct file file;
-	struct findings findings;
-
-	/* Another boot, the ring gone, the last record half written. */
-	set_up();
-	killed_run(&f, work_little, &reads);
-	change_boot_id();
-	unlink(f.ring);
-	load(4, &file);
-	memset(file.data + file.records[file.count - 1] + 30, 0,
-	       file.len - file.records[file.count - 1] - 30);
-	store_bytes(4, file.data, file.len);
-	run_once(&f, 1);
-	verify(&f, f.key, &findings);
-	ck_assert(has_finding(&findings, VERDICT_UNCLEAN));
-	ck_assert_int_eq(findings.worst, ERR_UNPROVEN);
-	ck_assert_uint_eq(findings.reads, 15 + 9 + 1);
-	free(file.data);
-	tear_down();
-}
-END_TEST
-
-START_TEST(test_power_loss_does_not_excuse_edits)
-{
-	unsigned reads = 10;
-	struct file file;
-
-	/* ... of what was sealed. */
-	set_up();
-	killed_run(&f, work_little, &reads);
-	change_boot_id();
-	unlink(f.ring);
-	run_once(&f, 1);
-	load(4, &file);
-	file.data[file.records[1] + 40] ^= 1;
-	store_bytes(4, file.data, file.len);
-	expect(VERDICT_EDITED, ERR_TAMPERED);
-	free(file.data);
-	load(3, &file);
-	file.data[file.records[1] + 40] ^= 1;
-	store_bytes(3, file.data, file.len);
-	expect(VERDICT_EDITED, ERR_TAMPERED);
-	free(file.data);
-	tear_down();
-}
-END_TEST
-
 START_TEST(test_live)
 {
 	struct audit *audit;
 	struct findings findings;
 
-	set_up();
+	set_up_runs();
 	audit = open_trail(&f);
 	append_reads(audit, 100);
 	ck_assert_ok(audit_flush_wait(audit, audit_flush_begin(audit)));
@@ -596,7 +410,7 @@ START_TEST(test_identity_hostile)
 	uint8_t *data;
 	size_t len;
 
-	set_up();
+	set_up_runs();
 	snprintf(path, sizeof(path), "%s/journal", f.journal);
 	ck_assert_ok(io_read_file(AT_FDCWD, path, 4096, &data, &len));
 	for (size_t bit = 0; bit < 8 * len; bit++) {
@@ -624,6 +438,5 @@ UNIT_MAIN("audit-verify", test_whole, test_every_bit, test_edit, test_delete, te
 	  test_reorder, test_insert, test_head_cut, test_missing_segment,
 	  test_last_segment_missing, test_tail_cut, test_tail_cut_of_middle, test_state_missing,
 	  test_appended, test_forged_seal, test_seal_removed_between, test_foreign_segment,
-	  test_whole_journal_replaced, test_wrong_key, test_rollback_of_the_store, test_killed,
-	  test_crash_attack, test_power_loss, test_power_loss_does_not_excuse_edits, test_live,
+	  test_whole_journal_replaced, test_wrong_key, test_rollback_of_the_store, test_live,
 	  test_identity_hostile)

@@ -1,0 +1,112 @@
+/* What a kill or a power loss excuses in a journal, and what they do not. */
+#include "audit/state.h"
+#include "tests/unit/audit_attack.h"
+
+static void work_little(struct audit *audit, void *ctx)
+{
+	uint64_t seq = 0;
+
+	for (unsigned i = 0; i < *(unsigned *)ctx; i++)
+		(void)!append_read(audit, 1, i, &seq);
+	(void)!audit_flush_wait(audit, seq);
+	clock_sleep_ns(50 * NS_PER_MS);
+}
+
+START_TEST(test_killed)
+{
+	unsigned reads = 10;
+
+	set_up_runs();
+	killed_run(&f, work_little, &reads);
+	expect(VERDICT_UNSEALED, ERR_UNPROVEN);
+	run_once(&f, 1);
+	expect(VERDICT_UNCLEAN, ERR_UNPROVEN);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_crash_attack)
+{
+	unsigned reads = 10;
+	struct file file;
+
+	/*
+	 * Kill, then edit what the last seal does not yet cover.  In the same boot
+	 * nothing can be torn: the daemon refuses.
+	 */
+	set_up_runs();
+	killed_run(&f, work_little, &reads);
+	load(4, &file);
+	file.data[file.records[file.count - 3] + 40] ^= 1;
+	store_bytes(4, file.data, file.len);
+	ck_assert_int_eq(audit_open(&f.config, &(struct audit *){NULL}), ERR_TAMPERED);
+	free(file.data);
+	tear_down();
+}
+END_TEST
+
+static void change_boot_id(void)
+{
+	struct audit_state *state;
+	struct state_file *file;
+	int dir_fd = open(f.journal, O_RDONLY | O_DIRECTORY);
+
+	ck_assert_ok(state_open(dir_fd, &file, &state));
+	state->boot_id[0] ^= 1;
+	ck_assert_ok(state_commit(file, state));
+	state_close(file, state);
+	close(dir_fd);
+}
+
+START_TEST(test_power_loss)
+{
+	unsigned reads = 10;
+	struct file file;
+	struct findings findings;
+
+	/* Another boot, the ring gone, the last record half written. */
+	set_up_runs();
+	killed_run(&f, work_little, &reads);
+	change_boot_id();
+	unlink(f.ring);
+	load(4, &file);
+	memset(file.data + file.records[file.count - 1] + 30, 0,
+	       file.len - file.records[file.count - 1] - 30);
+	store_bytes(4, file.data, file.len);
+	run_once(&f, 1);
+	verify(&f, f.key, &findings);
+	ck_assert(has_finding(&findings, VERDICT_UNCLEAN));
+	ck_assert_int_eq(findings.worst, ERR_UNPROVEN);
+	ck_assert_uint_eq(findings.reads, 15 + 9 + 1);
+	free(file.data);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_power_loss_does_not_excuse_edits)
+{
+	unsigned reads = 10;
+	struct file file;
+
+	/* ... of what was sealed. */
+	set_up_runs();
+	killed_run(&f, work_little, &reads);
+	change_boot_id();
+	unlink(f.ring);
+	run_once(&f, 1);
+	load(4, &file);
+	file.data[file.records[1] + 40] ^= 1;
+	store_bytes(4, file.data, file.len);
+	expect(VERDICT_EDITED, ERR_TAMPERED);
+	free(file.data);
+	load(3, &file);
+	file.data[file.records[1] + 40] ^= 1;
+	store_bytes(3, file.data, file.len);
+	expect(VERDICT_EDITED, ERR_TAMPERED);
+	free(file.data);
+	tear_down();
+}
+END_TEST
+
+UNIT_MAIN("audit crash", test_killed, test_crash_attack, test_power_loss,
+	  test_power_loss_does_not_excuse_edits)

@@ -63,6 +63,8 @@ static enum err copy_config(struct audit *audit, const struct audit_config *conf
 
 	*copy = *config;
 	done = copy_text(&copy->volume);
+	done = copy_text(&copy->words) && done;
+	done = copy_text(&copy->mountpoint) && done;
 	done = copy_text(&copy->directory) && done;
 	done = copy_text(&copy->ring_path) && done;
 	done = copy_text(&copy->forward) && done;
@@ -81,6 +83,8 @@ static void free_audit(struct audit *audit, bool remove_ring)
 	if (audit->dir_fd >= 0)
 		close(audit->dir_fd);
 	free((char *)audit->config.volume);
+	free((char *)audit->config.words);
+	free((char *)audit->config.mountpoint);
 	free((char *)audit->config.directory);
 	free((char *)audit->config.ring_path);
 	free((char *)audit->config.forward);
@@ -88,22 +92,28 @@ static void free_audit(struct audit *audit, bool remove_ring)
 	free(audit);
 }
 
+/* For hints: what names the volume on a command line. */
+static const char *words_of(const struct audit *audit)
+{
+	return audit->config.words != NULL ? audit->config.words : audit->config.volume;
+}
+
 static void explain_open(const struct audit *audit, enum err err)
 {
-	const char *volume = audit->config.volume;
+	const char *volume = audit->config.volume, *words = words_of(audit);
 
 	if (err == ERR_BUSY) {
 		log_error("the audit journal of %s is in use by another process", volume);
-		log_hint("see which one: phifsctl status %s", volume);
+		log_hint("see which one: phifsctl status %s", words);
 	} else if (err == ERR_NOT_FOUND) {
 		log_error("the audit journal of %s is missing or not whole in %s", volume,
 			  audit->config.directory);
 		log_hint("restore %s from a backup; what is there: phifs-audit verify %s",
-			 audit->config.directory, volume);
+			 audit->config.directory, words);
 	} else {
 		log_error("the audit journal of %s in %s cannot be opened: %s", volume,
 			  audit->config.directory, err_text(err));
-		log_hint("see what is wrong: phifs-audit verify %s", volume);
+		log_hint("see what is wrong: phifs-audit verify %s", words);
 	}
 }
 
@@ -191,6 +201,19 @@ static enum err begin_run(struct audit *audit, const struct recovery *recovery)
 	return err == ERR_OK ? rotate_prepare_spare(audit) : err;
 }
 
+/* It has said what is wrong. */
+static enum err recover(struct audit *audit, enum ring_found found, struct recovery *recovery)
+{
+	enum err err = recover_trail(audit->dir_fd, audit->config.volume, &audit->identity,
+				     audit->state, audit->append.ring, found, audit->boot_id,
+				     recovery);
+
+	if (err != ERR_OK)
+		log_hint("%s stays closed. To see what is wrong: phifs-audit verify %s",
+			 audit->config.volume, words_of(audit));
+	return err;
+}
+
 enum err audit_open(const struct audit_config *config, struct audit **out)
 {
 	struct audit *audit = calloc(1, sizeof(*audit));
@@ -214,9 +237,7 @@ enum err audit_open(const struct audit_config *config, struct audit **out)
 			explain_open(audit, err);
 	}
 	if (err == ERR_OK)
-		err = recover_trail(audit->dir_fd, audit->config.volume, &audit->identity,
-				    audit->state, audit->append.ring, found, audit->boot_id,
-				    &recovery);
+		err = recover(audit, found, &recovery);
 	if (err == ERR_OK)
 		err = begin_run(audit, &recovery);
 	if (err == ERR_OK && audit->config.forward != NULL)

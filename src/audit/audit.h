@@ -95,6 +95,8 @@ typedef void audit_failed(void *ctx, enum err why);
 
 struct audit_config {
 	const char *volume;              /* NAME */
+	const char *words;               /* what names it on a command line; NULL: its NAME */
+	const char *mountpoint;          /* names of programs below it are names too; or NULL */
 	const char *directory;           /* <state>/audit */
 	const char *ring_path;           /* <run>/NAME.tail, on tmpfs */
 	const char *forward;             /* "unix:/path/of/socket" or NULL */

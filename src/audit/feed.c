@@ -258,6 +258,7 @@ static void set_context(struct message_context *context, struct audit *audit)
 	context->volume = audit->config.volume;
 	context->journal_id = audit->identity.journal_id;
 	context->plain_names = audit->config.plain_names;
+	context->mountpoint = audit->config.mountpoint;
 	context->pid = (int)getpid();
 	context->pseudonym_key = audit->state->pseudonym_key;
 	context->handles = handles_new(false);

@@ -1,6 +1,7 @@
 #include "audit/message.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,12 +175,30 @@ static void add_who(struct line *line, const struct audit_person *person)
 	add_number(line, "pid", (uint64_t)person->pid);
 }
 
-static void add_where(struct line *line, const struct audit_person *person)
+/* The name of a program in the volume is one of its names. */
+static void add_program(struct line *line, const struct message_context *context, const char *exe)
+{
+	size_t len = context->mountpoint == NULL ? 0 : strlen(context->mountpoint);
+	char hidden[PATH_MAX + sizeof(pseudonym_text)];
+	pseudonym_text name;
+
+	if (context->plain_names || len == 0 || strncmp(exe, context->mountpoint, len) != 0 ||
+	    exe[len] != '/') {
+		add_text(line, "exe", exe, 200);
+		return;
+	}
+	pseudonym(context->pseudonym_key, PSEUDONYM_PATH, exe + len, strlen(exe + len), name);
+	snprintf(hidden, sizeof(hidden), "%s/%s", context->mountpoint, name);
+	add_text(line, "exe", hidden, 200);
+}
+
+static void add_where(struct line *line, const struct message_context *context,
+		      const struct audit_person *person)
 {
 	if (person == NULL)
 		return;
 	add_text(line, "from", person->from, 100);
-	add_text(line, "exe", person->exe, 200);
+	add_program(line, context, person->exe);
 	add_text(line, "unit", person->unit, 80);
 }
 
@@ -340,7 +359,7 @@ size_t message_render(struct message_context *context, const struct message_reco
 		/* What matters less comes last: it is left out first. */
 		add_path(&line, context, record, event->path, false);
 		add_path(&line, context, record, event->new_path, true);
-		add_where(&line, event->person);
+		add_where(&line, context, event->person);
 		add_text(&line, "detail", event->detail, 300);
 		handles_learn(context->handles, event, names.path, names.patient);
 		if (event->type == AUDIT_CLOSE)

@@ -21,6 +21,7 @@ struct message_context {
 	const char *sd_id, *volume;
 	const uint8_t *journal_id;
 	bool plain_names;
+	const char *mountpoint; /* or NULL */
 	char host[256];
 	int pid;
 	struct aead *aead;

@@ -310,8 +310,6 @@ static void explain(const char *volume, const struct position *end, enum err err
 		log_error("the audit journal of %s does not verify: segment %" PRIu32
 			  ", record %" PRIu64 " (torn after power loss is excluded)",
 			  volume, end->segment, end->chain.seq + 1);
-		log_hint("%s stays closed. To see what is wrong: phifs-audit verify %s", volume,
-			 volume);
 	} else {
 		log_error("the audit journal of %s cannot be read: %s", volume, err_text(err));
 	}

@@ -208,7 +208,23 @@ static void name_user(uid_t uid, char *name, size_t size)
 	if (getpwuid_r(uid, &entry, text, sizeof(text), &found) == 0 && found)
 		snprintf(name, size, "%s", found->pw_name);
 	else
-		snprintf(name, size, "uid:%u", uid);
+		snprintf(name, size, "%u", uid);
+}
+
+/* A name first, then a number, as phifs-policy(1) takes them. */
+static bool find_user(const char *name, uid_t *uid)
+{
+	struct passwd entry, *found = NULL;
+	unsigned long long number;
+	char text[4096], *end;
+
+	if (getpwnam_r(name, &entry, text, sizeof(text), &found) == 0 && found) {
+		*uid = found->pw_uid;
+		return true;
+	}
+	number = strtoull(name, &end, 10);
+	*uid = (uid_t)number;
+	return name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < (uid_t)-1;
 }
 
 static void send_refusal(void *ctx, const struct fsops_refusal *refusal)
@@ -229,24 +245,19 @@ static void send_refusal(void *ctx, const struct fsops_refusal *refusal)
 		 refusal->cause[0] != '\0' ? refusal->cause : err_text(refusal->err));
 	if (refusal->err != ERR_LOCKED)
 		snprintf(part.hint, sizeof(part.hint), "phifs-policy test %s %s %s PATH",
-			 volume->config->name, part.user, part.action);
+			 volume->config->words, part.user, part.action);
 	(void)!control_part(call, &part);
 }
 
 static enum err answer_why(struct control_call *call)
 {
 	const char *user = call->request->why.user;
-	struct passwd entry, *found = NULL;
 	struct volume *volume = call->ctx;
 	uid_t uid = call->peer.uid;
-	char text[4096];
 
-	if (user[0] != '\0') {
-		if (getpwnam_r(user, &entry, text, sizeof(text), &found) != 0 || !found) {
-			copy_text(call, "there is no such user on this host", "");
-			return ERR_NOT_FOUND;
-		}
-		uid = found->pw_uid;
+	if (user[0] != '\0' && !find_user(user, &uid)) {
+		copy_text(call, "there is no such user on this host", "");
+		return ERR_NOT_FOUND;
 	}
 	fsops_refusals(volume->fsops, uid, send_refusal, call);
 	return ERR_OK;

@@ -129,6 +129,8 @@ static enum err open_audit(struct volume *volume)
 	if (ring && asprintf(&directory, "%s/audit", config->state) > 0) {
 		const struct audit_config audit = {
 			.volume = config->name,
+			.words = config->words,
+			.mountpoint = config->mountpoint,
 			.directory = directory,
 			.ring_path = ring,
 			.forward = config->forward,

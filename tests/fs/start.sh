@@ -107,6 +107,13 @@ ok $? "the socket is gone"
 kill "$holder"
 wait "$holder" 2>/dev/null
 
+# What was written last is edited.
+cp -a "$dir/st/audit" "$dir/away"
+segment=$(ls "$dir"/st/audit/*.seg | tail -n 1)
+printf '\252' | dd of="$segment" bs=1 seek=$(($(stat -c %s "$segment") / 2)) conv=notrunc 2>/dev/null
+refuses 8 "an edited audit journal" "audit journal of v does not verify" "phifs-audit verify --config $conf$"
+rm -rf "$dir/st/audit" && mv "$dir/away" "$dir/st/audit"
+
 start_volume v
 ls "$dir/mnt/file" 2>"$err"
 has err "it starts locked" "Required key"
@@ -127,6 +134,12 @@ $as_nobody cat "$dir/mnt/file" >"$out"
 has out "who kept it is not" "^text$"
 expect 0 "why" phifsctl why --config "$conf" root
 has out "names the refusal" "root .*was refused read"
+hint=$(sed -n 's/.*explained by: \(.*\) PATH$/\1/p' "$out" | head -n 1)
+expect 1 "and a command that can be pasted" sh -c "$hint /file"
+has out "which says the same" "^no: "
+setpriv --reuid 40001 --regid 40001 --clear-groups cat "$dir/mnt/file" 2>/dev/null
+expect 0 "why, of a number without a name" phifsctl why --config "$conf" 40001
+has out "names it and its command" "phifs-policy test --config $conf 40001 read PATH"
 old=$(digest)
 echo "path = /twice" >>"$dir.policy"
 expect 2 "reload of a wrong policy fails" phifsctl reload --config "$conf"

@@ -301,6 +301,34 @@ START_TEST(test_other_process)
 }
 END_TEST
 
+/* A program in the volume has a name that may be anybody's. */
+START_TEST(test_program_in_the_volume)
+{
+	struct audit_person person = {.uid = 1001, .pid = 77, .exe = "/srv/ehr/M0042/viewer"};
+	struct audit_event event = {.type = AUDIT_OPEN, .person = &person, .handle = 9,
+				    .path = "/M0042/viewer"};
+	char expected[64];
+	struct pair p;
+
+	pair_set_up(&p);
+	p.context.mountpoint = "/srv/ehr";
+	ck_assert_ok(pass(&p, &segment));
+	ck_assert_ok(pass(&p, &event));
+	ck_assert_ptr_null(strstr(p.line, "M0042"));
+	/* It can be told which it is: by the pseudonym that the path has, too. */
+	snprintf(expected, sizeof(expected), "/srv/ehr/%s", p.record->path_name);
+	ck_assert_str_eq(p.record->event.person->exe, expected);
+	strcpy(person.exe, "/srv/ehrlich/viewer");
+	ck_assert_ok(pass(&p, &event));
+	ck_assert_str_eq(p.record->event.person->exe, person.exe);
+	p.context.plain_names = true;
+	strcpy(person.exe, "/srv/ehr/M0042/viewer");
+	ck_assert_ok(pass(&p, &event));
+	ck_assert_str_eq(p.record->event.person->exe, person.exe);
+	pair_tear_down(&p);
+}
+END_TEST
+
 START_TEST(test_closed_paths)
 {
 	struct pair p;
@@ -417,5 +445,6 @@ START_TEST(test_hostile)
 END_TEST
 
 UNIT_MAIN("audit-collected", test_ranges, test_ranges_random, test_ranges_bounded, test_line,
-	  test_line_refused, test_round_trip, test_other_process, test_closed_paths,
+	  test_line_refused, test_round_trip, test_other_process,
+	  test_program_in_the_volume, test_closed_paths,
 	  test_edited_path, test_rollback, test_gaps, test_hostile)

@@ -51,6 +51,34 @@ void scene_new(struct scene *scene)
 	scene_new_with(scene, &settings);
 }
 
+uint64_t scene_new_with_x(struct scene *scene, size_t len)
+{
+	uint64_t x;
+
+	scene_new(scene);
+	x = scene_create_of(scene, "x", 'a', len);
+	scene_checkpoint(scene);
+	return x;
+}
+
+void scene_new_with_changes(struct scene *scene, char path_x[OBJECT_PATH_LEN],
+			    char path_gone[OBJECT_PATH_LEN])
+{
+	uint64_t x, gone;
+
+	scene_new(scene);
+	x = scene_create_of(scene, "x", 'a', 20 * KIB);
+	scene_create_of(scene, "y", 'a', 20 * KIB);
+	gone = scene_create_of(scene, "gone", 'a', 20 * KIB);
+	scene_path(scene, x, path_x);
+	scene_path(scene, gone, path_gone);
+	scene_checkpoint(scene);
+	scene_write(scene, x, 0, letters('b', 20 * KIB), 20 * KIB);
+	scene_unlink(scene, "gone", gone);
+	scene_sync(scene);
+	scene_applied(scene);
+}
+
 void scene_cut_closed(struct scene *scene, uint64_t choice, uint64_t state_choice,
 		      struct scene *after)
 {
@@ -64,6 +92,17 @@ void scene_cut(struct scene *scene, uint64_t choice, struct scene *after)
 {
 	scene_cut_closed(scene, choice, choice, after);
 	check_ok(scene_open(after));
+}
+
+void scene_cut_expect(struct scene *scene, uint64_t choice, const char *name, const void *data,
+		      size_t len)
+{
+	struct scene after;
+
+	scene_cut(scene, choice, &after);
+	ck_assert_uint_eq(after.recovery.damaged, 0);
+	scene_expect(&after, scene_find(&after, name), data, len);
+	scene_free(&after);
 }
 
 /* The disks survive their store: closing it frees copies. */
@@ -113,6 +152,22 @@ void scene_fsync_begin(struct scene *scene, uint64_t number, struct answer *answ
 {
 	*answer = (struct answer){.err = ERR_OK};
 	store_fsync(scene->store, number, answered, answer);
+}
+
+int scene_fsync_held(struct scene *scene, uint64_t number, enum watch_call call, const char *path,
+		     struct answer *answer)
+{
+	int hold = watch_hold(scene->disk, call, path, false);
+
+	scene_fsync_begin(scene, number, answer);
+	ck_assert(watch_wait_held(scene->disk, hold, &answer->is_there));
+	return hold;
+}
+
+void scene_release(struct scene *scene, int hold, struct answer *answer)
+{
+	watch_release(scene->disk, hold);
+	check_ok(answer_wait(answer));
 }
 
 void scene_rename_begin(struct scene *scene, const char *name, const char *new_name,
@@ -193,6 +248,14 @@ uint64_t scene_create(struct scene *scene, const char *name)
 	return attr.number;
 }
 
+uint64_t scene_create_of(struct scene *scene, const char *name, char letter, size_t len)
+{
+	uint64_t number = scene_create(scene, name);
+
+	scene_write(scene, number, 0, letters(letter, len), len);
+	return number;
+}
+
 uint64_t scene_find(struct scene *scene, const char *name)
 {
 	struct store_attr attr;
@@ -247,6 +310,12 @@ void scene_rename(struct scene *scene, const char *name, const char *new_name)
 
 	scene_rename_begin(scene, name, new_name, &answer);
 	check_ok(answer_wait(&answer));
+}
+
+void scene_unlink(struct scene *scene, const char *name, uint64_t number)
+{
+	store_release_node(scene->store, number);
+	check_ok(store_unlink(scene->store, STORE_ROOT, name));
 }
 
 void scene_applied(struct scene *scene)

@@ -29,11 +29,22 @@ struct scene {
 /* A new volume, open. */
 void scene_new(struct scene *scene);
 void scene_new_with(struct scene *scene, const struct world_settings *settings);
+/* With the file "x" of `len` letters 'a', check-pointed and opened: its number. */
+uint64_t scene_new_with_x(struct scene *scene, size_t len);
+/*
+ * With "x" overwritten ('a', then 'b'), "gone" deleted and "y" ('a') untouched, 20 KiB
+ * each: all committed and applied, nothing check-pointed.
+ */
+void scene_new_with_changes(struct scene *scene, char path_x[OBJECT_PATH_LEN],
+			    char path_gone[OBJECT_PATH_LEN]);
 /* What a power cut now leaves, recovered.  The choices are backing_sim_crash's. */
 void scene_cut(struct scene *scene, uint64_t choice, struct scene *after);
 /* The same, not opened: to be damaged first. */
 void scene_cut_closed(struct scene *scene, uint64_t choice, uint64_t state_choice,
 		      struct scene *after);
+/* What a power cut now leaves has no damage, and the file `name` is these bytes. */
+void scene_cut_expect(struct scene *scene, uint64_t choice, const char *name, const void *data,
+		      size_t len);
 /* Opens it; what unlocking says. */
 enum err scene_open(struct scene *scene);
 /* Lock and close: the world can be looked at and edited, then opened again. */
@@ -47,6 +58,11 @@ struct answer {
 	enum err err;
 };
 void scene_fsync_begin(struct scene *scene, uint64_t number, struct answer *answer);
+/* Begun and held before its first such call on the disk, which is the hold's number. */
+int scene_fsync_held(struct scene *scene, uint64_t number, enum watch_call call, const char *path,
+		     struct answer *answer);
+/* Lets that go on, or any other hold on the disk; the answer comes, and is a success. */
+void scene_release(struct scene *scene, int hold, struct answer *answer);
 void scene_rename_begin(struct scene *scene, const char *name, const char *new_name,
 			struct answer *answer);
 void scene_write_begin(struct scene *scene, uint64_t number, uint64_t offset, const void *data,
@@ -64,6 +80,8 @@ enum err answer_wait(struct answer *answer);
 /* --- requests that are waited for, and succeed ---------------------------------------------- */
 
 uint64_t scene_create(struct scene *scene, const char *name); /* in the root; opened */
+/* The same, of `len` times that letter. */
+uint64_t scene_create_of(struct scene *scene, const char *name, char letter, size_t len);
 uint64_t scene_find(struct scene *scene, const char *name);   /* 0: not there */
 void scene_write(struct scene *scene, uint64_t number, uint64_t offset, const void *data,
 		 size_t len);
@@ -71,6 +89,7 @@ void scene_truncate(struct scene *scene, uint64_t number, uint64_t size);
 void scene_fsync(struct scene *scene, uint64_t number);
 void scene_sync(struct scene *scene);
 void scene_rename(struct scene *scene, const char *name, const char *new_name);
+void scene_unlink(struct scene *scene, const char *name, uint64_t number); /* closed first */
 /* Everything is committed, applied and check-pointed. */
 void scene_checkpoint(struct scene *scene);
 /* Everything that was committed is applied. */

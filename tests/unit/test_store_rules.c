@@ -31,6 +31,8 @@ int main(int argc, char **argv)
 	rules_journal(add);
 	rules_streaming(add);
 	rules_recovery(add);
+	rules_history(add);
+	rules_objects(add);
 	rules_namespace(add);
 	rules_integrity(add);
 	rules_failure(add);

@@ -12,10 +12,7 @@ static uint64_t make_overwritten(struct scene *scene)
 {
 	uint64_t x;
 
-	scene_new(scene);
-	x = scene_create(scene, "x");
-	scene_write(scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
-	scene_checkpoint(scene);
+	x = scene_new_with_x(scene, 20 * KIB);
 	scene_write(scene, x, 0, letters('b', 20 * KIB), 20 * KIB);
 	return x;
 }
@@ -38,6 +35,12 @@ static const struct part *node_content_parts(struct scene *scene, uint64_t x)
 	return part;
 }
 
+static void wait_frozen(struct scene *scene)
+{
+	for (int i = 0; i < 50000 && atomic_load(&scene->store->frozen) == ERR_OK; i++)
+		usleep(100);
+}
+
 static void expect_frozen(struct scene *scene, uint64_t x)
 {
 	struct store_status status;
@@ -45,8 +48,7 @@ static void expect_frozen(struct scene *scene, uint64_t x)
 	struct answer answer;
 	uint64_t since = watch_now();
 
-	for (int i = 0; i < 50000 && atomic_load(&scene->store->frozen) == ERR_OK; i++)
-		usleep(100);
+	wait_frozen(scene);
 	store_status(scene->store, &status);
 	ck_assert(status.is_frozen);
 	scene_write_begin(scene, x, 0, "c", 1, false, &answer);
@@ -60,58 +62,36 @@ static void expect_frozen(struct scene *scene, uint64_t x)
 	ck_assert_uint_eq(watch_count(scene->disk, since, WATCH_FDATASYNC, "journal"), 0);
 }
 
-static void expect_after_cut(struct scene *scene, char letter)
-{
-	struct scene after;
-
-	scene_cut(scene, 0, &after);
-	ck_assert_uint_eq(after.recovery.damaged, 0);
-	scene_expect(&after, scene_find(&after, "x"), letters(letter, 20 * KIB), 20 * KIB);
-	scene_free(&after);
-}
-
-START_TEST(i24_a_failed_journal_write_freezes)
+/* A call of the commit fails: its fsync does, and a cut then finds that letter. */
+static void commit_fails(bool is_state, enum watch_call call, const char *path, char letter)
 {
 	struct scene scene;
 	struct answer answer;
 	uint64_t x = make_overwritten(&scene);
 
-	watch_fail(scene.disk, WATCH_PWRITE, "journal", ERR_IO);
+	watch_fail(is_state ? scene.state : scene.disk, call, path, ERR_IO);
 	scene_fsync_begin(&scene, x, &answer);
 	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
 	expect_frozen(&scene, x);
-	expect_after_cut(&scene, 'a');
+	scene_cut_expect(&scene, 0, "x", letters(letter, 20 * KIB), 20 * KIB);
 	scene_free(&scene);
+}
+
+START_TEST(i24_a_failed_journal_write_freezes)
+{
+	commit_fails(false, WATCH_PWRITE, "journal", 'a');
 }
 END_TEST
 
 START_TEST(i24_a_failed_journal_flush_freezes)
 {
-	struct scene scene;
-	struct answer answer;
-	uint64_t x = make_overwritten(&scene);
-
-	watch_fail(scene.disk, WATCH_FDATASYNC, "journal", ERR_IO);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
-	expect_frozen(&scene, x);
-	expect_after_cut(&scene, 'a');
-	scene_free(&scene);
+	commit_fails(false, WATCH_FDATASYNC, "journal", 'a');
 }
 END_TEST
 
 START_TEST(i24_a_failed_anchor_freezes)
 {
-	struct scene scene;
-	struct answer answer;
-	uint64_t x = make_overwritten(&scene);
-
-	watch_fail(scene.state, WATCH_PWRITE, "anchor", ERR_IO);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
-	expect_frozen(&scene, x);
-	expect_after_cut(&scene, 'b');
-	scene_free(&scene);
+	commit_fails(true, WATCH_PWRITE, "anchor", 'b');
 }
 END_TEST
 
@@ -126,7 +106,7 @@ START_TEST(i24_a_failed_apply_freezes_and_loses_nothing)
 	/* The apply may fail before the answer goes out. */
 	ck_assert(answer_wait(&answer) == ERR_OK || answer.err == ERR_FROZEN);
 	expect_frozen(&scene, x);
-	expect_after_cut(&scene, 'b');
+	scene_cut_expect(&scene, 0, "x", letters('b', 20 * KIB), 20 * KIB);
 	scene_free(&scene);
 }
 END_TEST
@@ -137,8 +117,7 @@ START_TEST(i24_a_failed_data_flush_freezes)
 	struct answer answer;
 	uint64_t x = make_overwritten(&scene), y;
 
-	y = scene_create(&scene, "y");
-	scene_write(&scene, y, 0, letters('c', 512 * KIB), 512 * KIB);
+	y = scene_create_of(&scene, "y", 'c', 512 * KIB);
 	watch_fail(scene.disk, WATCH_FDATASYNC, "objects/", ERR_IO);
 	scene_fsync_begin(&scene, y, &answer);
 	ck_assert_int_ne(answer_wait(&answer), ERR_OK);
@@ -206,8 +185,7 @@ START_TEST(i24_a_full_disk_refuses_writers_and_can_be_emptied)
 	ck_assert_int_eq(atomic_load(&scene.store->frozen), ERR_OK);
 	scene_expect(&scene, y, letters('b', MIB), MIB);
 	/* Removing and cutting need no room. */
-	store_release_node(scene.store, y);
-	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "y"));
+	scene_unlink(&scene, "y", y);
 	scene_truncate(&scene, x, 4);
 	scene_checkpoint(&scene);
 	scene_cut(&scene, 0, &after);
@@ -248,14 +226,13 @@ START_TEST(i24_a_failed_apply_leaves_its_content_whole)
 	scene_fsync_begin(&scene, x, &second);
 	watch_wait_held(scene.disk, flush, NULL);
 	watch_release(scene.disk, apply);
-	for (int i = 0; i < 50000 && atomic_load(&scene.store->frozen) == ERR_OK; i++)
-		usleep(100);
+	wait_frozen(&scene);
 	usleep(20000); /* all that the applier still does after it froze: the more, the harder */
 	watch_release(scene.disk, flush);
 	ck_assert(answer_wait(&second) == ERR_OK || second.err == ERR_FROZEN);
 	scene_expect(&scene, x, letters('c', 20 * KIB), 20 * KIB);
 	ck_assert_ptr_nonnull(node_content_parts(&scene, x));
-	expect_after_cut(&scene, 'c');
+	scene_cut_expect(&scene, 0, "x", letters('c', 20 * KIB), 20 * KIB);
 	scene_free(&scene);
 }
 END_TEST
@@ -268,18 +245,14 @@ START_TEST(i24_a_reader_does_not_wait_for_a_failed_apply)
 	struct answer answer;
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 20 * KIB);
 	scene_path(&scene, x, path);
 	scene_flip(&scene, path, layout_page_of_block(1) * BLOCK_SIZE + 7);
 	scene_write(&scene, x, 0, letters('b', 4 * KIB), 4 * KIB);
 	watch_fail(scene.disk, WATCH_PWRITE, "objects/", ERR_IO);
 	scene_fsync_begin(&scene, x, &answer);
 	ck_assert(answer_wait(&answer) == ERR_OK || answer.err == ERR_FROZEN);
-	for (int i = 0; i < 50000 && atomic_load(&scene.store->frozen) == ERR_OK; i++)
-		usleep(100);
+	wait_frozen(&scene);
 	ck_assert_int_eq(scene_read_error(&scene, x), ERR_FROZEN);
 	/* Nobody can tell damage from a half-written state: no alarm. */
 	store_status(scene.store, &status);
@@ -306,7 +279,7 @@ START_TEST(i24_a_lock_that_gives_up_forgets_names)
 	ck_assert_ptr_null(node->name);
 	pthread_mutex_unlock(&node->mutex);
 	node_put(scene.store, node);
-	expect_after_cut(&scene, 'a');
+	scene_cut_expect(&scene, 0, "x", letters('a', 20 * KIB), 20 * KIB);
 	watch_release(scene.disk, hold);
 	kept = scene.store;
 	scene_free(&scene);

@@ -124,10 +124,7 @@ START_TEST(i17_an_older_object_is_a_rollback)
 	uint8_t *old = malloc(64 * KIB);
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 20 * KIB);
 	scene_path(&scene, x, path);
 	scene_peek(&scene, path, old, 64 * KIB, 0);
 	scene_write(&scene, x, 0, letters('b', 20 * KIB), 20 * KIB);
@@ -356,10 +353,7 @@ START_TEST(i17_a_slow_opener_is_no_rollback)
 	uint64_t x;
 	int hold;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 8 * KIB), 8 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 8 * KIB);
 	scene_close(&scene);
 	ck_assert_ok(scene_open(&scene));
 	ck_assert_ok(store_lookup(scene.store, STORE_ROOT, "x", &attr)); /* does not open it */

@@ -8,76 +8,57 @@
 
 START_TEST(i1_durable_bytes_wait_for_the_journal)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer answer;
 	uint64_t x, since;
 	int hold;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 128 * KIB), 128 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 128 * KIB);
 	since = watch_now();
 	hold = watch_hold(scene.disk, WATCH_PWRITE, "journal", false);
 	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
 	scene_fsync_begin(&scene, x, &answer);
 	ck_assert(watch_wait_held(scene.disk, hold, &answer.is_there));
 	ck_assert_uint_eq(watch_count(scene.disk, since, WATCH_ANY, "objects/"), 0);
-	scene_cut(&scene, 1, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 128 * KIB), 128 * KIB);
-	scene_free(&after);
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&answer));
+	scene_cut_expect(&scene, 1, "x", letters('a', 128 * KIB), 128 * KIB);
+	scene_release(&scene, hold, &answer);
 	scene_applied(&scene);
 	ck_assert_uint_gt(watch_first(scene.disk, since, WATCH_PWRITE, "objects/"),
 			  watch_first(scene.disk, since, WATCH_FDATASYNC, "journal"));
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('b', 128 * KIB), 128 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "x", letters('b', 128 * KIB), 128 * KIB);
 	scene_free(&scene);
 }
 END_TEST
 
 START_TEST(i3_streamed_data_is_flushed_before_its_record)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer answer;
 	uint64_t x;
 	int hold;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	hold = watch_hold(scene.disk, WATCH_FDATASYNC, "objects/", false);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert(watch_wait_held(scene.disk, hold, &answer.is_there));
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
+	hold = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "objects/", &answer);
 	/* Others commit meanwhile, with the name: what they bring of x is nothing. */
 	scene_commit_another(&scene);
 	ck_assert(!atomic_load(&answer.is_there));
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), "", 0);
-	scene_free(&after);
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&answer));
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 512 * KIB), 512 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "x", "", 0);
+	scene_release(&scene, hold, &answer);
+	scene_cut_expect(&scene, 0, "x", letters('a', 512 * KIB), 512 * KIB);
 	scene_free(&scene);
 }
 END_TEST
 
 START_TEST(i4_an_apply_writes_its_own_transactions_tree)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer first, second;
 	uint8_t *expected;
 	uint64_t x;
 	int apply, append;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 64 * KIB), 64 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 64 * KIB);
 	apply = watch_hold(scene.disk, WATCH_PWRITE, "objects/", false);
 	scene_write(&scene, x, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
 	scene_fsync_begin(&scene, x, &first);
@@ -93,12 +74,8 @@ START_TEST(i4_an_apply_writes_its_own_transactions_tree)
 	expected = malloc(64 * KIB);
 	memset(expected, 'a', 64 * KIB);
 	memset(expected, 'b', BLOCK_SIZE);
-	scene_cut(&scene, 1, &after);
-	ck_assert_uint_eq(after.recovery.damaged, 0);
-	scene_expect(&after, scene_find(&after, "x"), expected, 64 * KIB);
-	scene_free(&after);
-	watch_release(scene.disk, append);
-	ck_assert_ok(answer_wait(&second));
+	scene_cut_expect(&scene, 1, "x", expected, 64 * KIB);
+	scene_release(&scene, append, &second);
 	free(expected);
 	scene_free(&scene);
 }
@@ -106,7 +83,7 @@ END_TEST
 
 START_TEST(i5_an_fsync_is_answered_after_the_flush)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer answer;
 	uint64_t x;
 	int hold;
@@ -114,15 +91,10 @@ START_TEST(i5_an_fsync_is_answered_after_the_flush)
 	scene_new(&scene);
 	x = scene_create(&scene, "x");
 	scene_write(&scene, x, 0, "durable", 7);
-	hold = watch_hold(scene.disk, WATCH_FDATASYNC, "journal", false);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert(watch_wait_held(scene.disk, hold, &answer.is_there));
+	hold = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "journal", &answer);
 	ck_assert(!atomic_load(&answer.is_there));
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&answer));
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), "durable", 7);
-	scene_free(&after);
+	scene_release(&scene, hold, &answer);
+	scene_cut_expect(&scene, 0, "x", "durable", 7);
 	scene_free(&scene);
 }
 END_TEST
@@ -185,16 +157,13 @@ START_TEST(i6_the_anchor_follows_the_journal)
 	x = scene_create(&scene, "x");
 	scene_write(&scene, x, 0, "durable", 7);
 	since = watch_now();
-	hold = watch_hold(scene.disk, WATCH_FDATASYNC, "journal", false);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert(watch_wait_held(scene.disk, hold, &answer.is_there));
+	hold = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "journal", &answer);
 	ck_assert_uint_eq(watch_count(scene.state, since, WATCH_PWRITE, "anchor"), 0);
 	/* The journal loses the transaction, the state directory loses nothing. */
 	scene_cut_closed(&scene, 0, 1, &after);
 	ck_assert_ok(scene_open(&after));
 	scene_free(&after);
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&answer));
+	scene_release(&scene, hold, &answer);
 	ck_assert_uint_gt(watch_first(scene.state, since, WATCH_PWRITE, "anchor"),
 			  watch_first(scene.disk, since, WATCH_FDATASYNC, "journal"));
 	scene_free(&scene);
@@ -207,10 +176,7 @@ START_TEST(i6_rows_are_of_applied_states)
 	uint64_t x, version;
 	int hold;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 8 * KIB), 8 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 8 * KIB);
 	version = scene_version(&scene, x);
 	hold = watch_hold(scene.disk, WATCH_PWRITE, "objects/", false);
 	scene_write(&scene, x, 0, letters('b', 8 * KIB), 8 * KIB);
@@ -279,13 +245,11 @@ END_TEST
 START_TEST(r7_a_checkpoint_leaves_nothing_to_the_journal)
 {
 	struct scene scene, after;
-	uint64_t x, y;
+	uint64_t x;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "journaled");
-	scene_write(&scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
-	y = scene_create(&scene, "streamed");
-	scene_write(&scene, y, 0, letters('b', 600 * KIB), 600 * KIB);
+	x = scene_create_of(&scene, "journaled", 'a', 20 * KIB);
+	scene_create_of(&scene, "streamed", 'b', 600 * KIB);
 	scene_checkpoint(&scene);
 	scene_cut(&scene, 0, &after);
 	ck_assert(after.recovery.was_clean);
@@ -294,9 +258,7 @@ START_TEST(r7_a_checkpoint_leaves_nothing_to_the_journal)
 	scene_free(&after);
 	scene_write(&scene, x, 0, letters('c', 20 * KIB), 20 * KIB);
 	scene_checkpoint(&scene);
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "journaled"), letters('c', 20 * KIB), 20 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "journaled", letters('c', 20 * KIB), 20 * KIB);
 	scene_free(&scene);
 }
 END_TEST
@@ -307,14 +269,10 @@ START_TEST(r7_a_checkpoint_makes_deletions_durable)
 	char path[OBJECT_PATH_LEN];
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 8 * KIB), 8 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 8 * KIB);
 	ck_assert_ok(scene.world.ciphertext->ops->sync_all(scene.world.ciphertext));
 	scene_path(&scene, x, path);
-	store_release_node(scene.store, x);
-	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
+	scene_unlink(&scene, "x", x);
 	scene_checkpoint(&scene);
 	scene_cut(&scene, 0, &after);
 	ck_assert(after.recovery.was_clean);

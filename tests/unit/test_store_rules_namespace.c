@@ -56,10 +56,7 @@ START_TEST(i21_links_of_a_streaming_file_go_with_its_names)
 	struct store_attr attr;
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 512 * KIB);
 	scene_write(&scene, x, 512 * KIB, letters('b', 512 * KIB), 512 * KIB);
 	ck_assert_ok(store_link(scene.store, x, STORE_ROOT, "y", &attr));
 	scene_commit_another(&scene);
@@ -103,10 +100,7 @@ START_TEST(i22_rewriting_leaves_old_or_new_but_never_nothing)
 	struct scene scene, after;
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 100 * KIB), 100 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 100 * KIB);
 	ck_assert_ok(store_open_node(scene.store, x, true));
 	for (unsigned int i = 0; i < 10; i++) {
 		scene_cut(&scene, i % 2, &after);
@@ -116,9 +110,7 @@ START_TEST(i22_rewriting_leaves_old_or_new_but_never_nothing)
 	}
 	store_release_node(scene.store, x);
 	scene_fsync(&scene, x);
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('b', 100 * KIB), 100 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "x", letters('b', 100 * KIB), 100 * KIB);
 	scene_free(&scene);
 }
 END_TEST
@@ -129,10 +121,7 @@ START_TEST(i23_an_unlinked_file_lives_until_its_last_close)
 	char path[OBJECT_PATH_LEN];
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 20 * KIB);
 	scene_path(&scene, x, path);
 	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
 	scene_sync(&scene);
@@ -154,10 +143,7 @@ START_TEST(i23_what_a_cut_left_unlinked_goes_at_the_next_mount)
 	char path[OBJECT_PATH_LEN];
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 20 * KIB);
 	scene_path(&scene, x, path);
 	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
 	scene_checkpoint(&scene);
@@ -177,8 +163,7 @@ START_TEST(i23_a_deleted_file_is_stale_and_no_damage)
 	uint64_t x;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 20 * KIB), 20 * KIB);
+	x = scene_create_of(&scene, "x", 'a', 20 * KIB);
 	store_release_node(scene.store, x);
 	scene_checkpoint(&scene);
 	/* Looked up by somebody, who opens it too late. */
@@ -194,34 +179,27 @@ END_TEST
 
 START_TEST(r3_a_rename_over_waits_for_its_sources_data)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer renaming;
 	uint64_t target, x;
 	int hold;
 
 	scene_new(&scene);
-	target = scene_create(&scene, "target");
-	scene_write(&scene, target, 0, letters('a', 100 * KIB), 100 * KIB);
+	target = scene_create_of(&scene, "target", 'a', 100 * KIB);
 	scene_checkpoint(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('b', 512 * KIB), 512 * KIB);
+	x = scene_create_of(&scene, "x", 'b', 512 * KIB);
 	hold = watch_hold(scene.disk, WATCH_FDATASYNC, "objects/", false);
 	scene_rename_begin(&scene, "x", "target", &renaming);
 	ck_assert(watch_wait_held(scene.disk, hold, &renaming.is_there));
 	ck_assert(!atomic_load(&renaming.is_there));
 	ck_assert_uint_eq(scene_find(&scene, "target"), target);
 	scene_commit_another(&scene);
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "target"), letters('a', 100 * KIB), 100 * KIB);
-	scene_free(&after);
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&renaming));
+	scene_cut_expect(&scene, 0, "target", letters('a', 100 * KIB), 100 * KIB);
+	scene_release(&scene, hold, &renaming);
 	ck_assert_uint_eq(scene_find(&scene, "target"), x);
 	/* Whoever commits the name commits the data. */
 	scene_commit_another(&scene);
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "target"), letters('b', 512 * KIB), 512 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "target", letters('b', 512 * KIB), 512 * KIB);
 	scene_free(&scene);
 }
 END_TEST

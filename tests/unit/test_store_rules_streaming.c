@@ -6,7 +6,7 @@
 
 START_TEST(i2_nothing_streams_where_a_transaction_is_not_applied)
 {
-	struct scene scene, after;
+	struct scene scene;
 	uint64_t x;
 	int apply;
 
@@ -25,23 +25,18 @@ START_TEST(i2_nothing_streams_where_a_transaction_is_not_applied)
 	scene_fsync(&scene, x);
 	watch_release(scene.disk, apply);
 	scene_checkpoint(&scene);
-	scene_cut(&scene, 1, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('b', 128 * KIB), 128 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 1, "x", letters('b', 128 * KIB), 128 * KIB);
 	scene_free(&scene);
 }
 END_TEST
 
 START_TEST(i9_nothing_streams_below_an_unapplied_shrink)
 {
-	struct scene scene, after;
+	struct scene scene;
 	uint64_t x, since;
 	int apply;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 512 * KIB);
 	apply = watch_hold(scene.disk, WATCH_TRUNCATE, "objects/", false);
 	scene_truncate(&scene, x, 0);
 	scene_fsync(&scene, x);
@@ -57,57 +52,42 @@ START_TEST(i9_nothing_streams_below_an_unapplied_shrink)
 	scene_write(&scene, x, 128 * KIB, letters('b', 128 * KIB), 128 * KIB);
 	ck_assert_uint_gt(watch_count(scene.disk, since, WATCH_PWRITE, "objects/"), 0);
 	scene_sync(&scene);
-	scene_cut(&scene, 1, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('b', 256 * KIB), 256 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 1, "x", letters('b', 256 * KIB), 256 * KIB);
 	scene_free(&scene);
 }
 END_TEST
 
 START_TEST(r4_nothing_streams_below_a_shrink_in_memory)
 {
-	struct scene scene, after;
+	struct scene scene;
 	uint64_t x, since;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 512 * KIB);
 	since = watch_now();
 	scene_truncate(&scene, x, 0);
 	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
 	ck_assert_uint_eq(watch_count(scene.disk, since, WATCH_ANY, "objects/"), 0);
-	scene_cut(&scene, 1, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 512 * KIB), 512 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 1, "x", letters('a', 512 * KIB), 512 * KIB);
 	scene_free(&scene);
 }
 END_TEST
 
 START_TEST(r4_nothing_streams_below_a_shrink_in_a_cut)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer answer;
 	uint64_t x;
 	int flush;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 512 * KIB);
 	/* Streamed data makes the fsync a cut; the shrink goes into it. */
 	scene_write(&scene, x, 512 * KIB, letters('a', 512 * KIB), 512 * KIB);
 	scene_truncate(&scene, x, 0);
 	scene_write(&scene, x, 0, "b", 1);
-	flush = watch_hold(scene.disk, WATCH_FDATASYNC, "objects/", false);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert(watch_wait_held(scene.disk, flush, &answer.is_there));
+	flush = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "objects/", &answer);
 	scene_write(&scene, x, 128 * KIB, letters('c', 128 * KIB), 128 * KIB);
-	scene_cut(&scene, 1, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 512 * KIB), 512 * KIB);
-	scene_free(&after);
-	watch_release(scene.disk, flush);
-	ck_assert_ok(answer_wait(&answer));
+	scene_cut_expect(&scene, 1, "x", letters('a', 512 * KIB), 512 * KIB);
+	scene_release(&scene, flush, &answer);
 	scene_free(&scene);
 }
 END_TEST
@@ -118,8 +98,7 @@ START_TEST(i10_data_of_the_final_state_only)
 	uint64_t x;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 8 * KIB), 8 * KIB);
+	x = scene_create_of(&scene, "x", 'a', 8 * KIB);
 	scene_write(&scene, x, 20 * BLOCK_SIZE, letters('b', BLOCK_SIZE), BLOCK_SIZE);
 	scene_truncate(&scene, x, 8 * KIB);
 	scene_fsync(&scene, x);
@@ -145,10 +124,7 @@ START_TEST(i11_replay_skips_what_is_synced)
 	struct scene scene, after;
 	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 512 * KIB);
 	/* The truncation stays in the journal; redone, it would destroy what streams next. */
 	scene_truncate(&scene, x, 0);
 	scene_fsync(&scene, x);
@@ -167,7 +143,7 @@ END_TEST
 
 START_TEST(i11_base_is_what_was_applied_before_the_flush)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer answer;
 	uint8_t *expected = malloc(MIB);
 	uint64_t x;
@@ -175,10 +151,7 @@ START_TEST(i11_base_is_what_was_applied_before_the_flush)
 
 	memset(expected, 'a', MIB);
 	memset(expected, 'b', BLOCK_SIZE);
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 512 * KIB);
 	apply = watch_hold(scene.disk, WATCH_PWRITE, "objects/", false);
 	scene_write(&scene, x, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
 	scene_fsync(&scene, x);
@@ -190,12 +163,8 @@ START_TEST(i11_base_is_what_was_applied_before_the_flush)
 	ck_assert(watch_wait_held(scene.disk, flush, &answer.is_there));
 	watch_release(scene.disk, apply);
 	scene_applied(&scene);
-	watch_release(scene.disk, flush);
-	ck_assert_ok(answer_wait(&answer));
-	scene_cut(&scene, 0, &after);
-	ck_assert_uint_eq(after.recovery.damaged, 0);
-	scene_expect(&after, scene_find(&after, "x"), expected, MIB);
-	scene_free(&after);
+	scene_release(&scene, flush, &answer);
+	scene_cut_expect(&scene, 0, "x", expected, MIB);
 	scene_free(&scene);
 	free(expected);
 }
@@ -205,67 +174,52 @@ END_TEST
 
 START_TEST(r1_nobody_waits_for_anothers_stream)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer answer;
 	uint64_t x, y;
 	int hold;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	hold = watch_hold(scene.disk, WATCH_FDATASYNC, "objects/", false);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert(watch_wait_held(scene.disk, hold, &answer.is_there));
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
+	hold = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "objects/", &answer);
 	y = scene_create(&scene, "y");
 	scene_write(&scene, y, 0, "soon", 4);
 	scene_fsync(&scene, y);
 	ck_assert(!atomic_load(&answer.is_there));
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "y"), "soon", 4);
-	scene_free(&after);
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&answer));
+	scene_cut_expect(&scene, 0, "y", "soon", 4);
+	scene_release(&scene, hold, &answer);
 	scene_free(&scene);
 }
 END_TEST
 
 START_TEST(r1_a_cut_is_ready_when_its_data_is_durable)
 {
-	struct scene scene, after;
+	struct scene scene;
 	uint64_t x;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
 	scene_fsync(&scene, x);
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 512 * KIB), 512 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "x", letters('a', 512 * KIB), 512 * KIB);
 	scene_free(&scene);
 }
 END_TEST
 
 START_TEST(r1_a_cut_is_frozen)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer answer;
 	uint64_t x;
 	int flush;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	flush = watch_hold(scene.disk, WATCH_FDATASYNC, "objects/", false);
-	scene_fsync_begin(&scene, x, &answer);
-	ck_assert(watch_wait_held(scene.disk, flush, &answer.is_there));
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
+	flush = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "objects/", &answer);
 	/* Written behind the cut: neither its bytes nor its size are in it. */
 	scene_write(&scene, x, 0, "not in the cut", 14);
 	scene_write(&scene, x, 512 * KIB, letters('a', 512 * KIB), 512 * KIB);
-	watch_release(scene.disk, flush);
-	ck_assert_ok(answer_wait(&answer));
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 512 * KIB), 512 * KIB);
-	scene_free(&after);
+	scene_release(&scene, flush, &answer);
+	scene_cut_expect(&scene, 0, "x", letters('a', 512 * KIB), 512 * KIB);
 	scene_free(&scene);
 }
 END_TEST
@@ -277,8 +231,7 @@ START_TEST(r1_the_timer_starts_the_flusher)
 	uint64_t x, since = watch_now();
 
 	scene_new_with(&scene, &settings);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
 	watch_wait(scene.disk, since, WATCH_FDATASYNC, "objects/");
 	for (int i = 0; i < 200; i++) {
 		scene_cut(&scene, 0, &after);
@@ -296,29 +249,22 @@ END_TEST
 
 START_TEST(r2_an_fsync_takes_a_cut_of_its_own)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer first, second;
 	uint64_t x;
 	int flush, next;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
-	flush = watch_hold(scene.disk, WATCH_FDATASYNC, "objects/", false);
-	scene_fsync_begin(&scene, x, &first);
-	ck_assert(watch_wait_held(scene.disk, flush, &first.is_there));
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
+	flush = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "objects/", &first);
 	scene_write(&scene, x, 512 * KIB, letters('a', 512 * KIB), 512 * KIB);
 	scene_fsync_begin(&scene, x, &second);
 	next = watch_hold(scene.disk, WATCH_FDATASYNC, "objects/", false);
-	watch_release(scene.disk, flush);
-	ck_assert_ok(answer_wait(&first));
+	scene_release(&scene, flush, &first);
 	ck_assert(watch_wait_held(scene.disk, next, NULL));
 	ck_assert(!atomic_load(&second.is_there));
-	watch_release(scene.disk, next);
-	ck_assert_ok(answer_wait(&second));
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', MIB), MIB);
-	scene_free(&after);
+	scene_release(&scene, next, &second);
+	scene_cut_expect(&scene, 0, "x", letters('a', MIB), MIB);
 	scene_free(&scene);
 }
 END_TEST
@@ -327,7 +273,7 @@ END_TEST
 
 START_TEST(r5_nothing_is_seen_before_it_is_written)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct answer writing;
 	struct helper *writer;
 	uint64_t x;
@@ -340,16 +286,11 @@ START_TEST(r5_nothing_is_seen_before_it_is_written)
 	ck_assert(watch_wait_held(scene.disk, hold, &writing.is_there));
 	ck_assert_uint_eq(scene_size(&scene, x), 0);
 	scene_fsync(&scene, x);
-	scene_cut(&scene, 1, &after);
-	scene_expect(&after, scene_find(&after, "x"), "", 0);
-	scene_free(&after);
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&writing));
+	scene_cut_expect(&scene, 1, "x", "", 0);
+	scene_release(&scene, hold, &writing);
 	helper_join(writer);
 	scene_fsync(&scene, x);
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 256 * KIB), 256 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "x", letters('a', 256 * KIB), 256 * KIB);
 	scene_free(&scene);
 }
 END_TEST
@@ -371,8 +312,7 @@ START_TEST(r5_a_truncate_waits_for_streams_in_flight)
 	while (atomic_load(&scene.store->change_waiters) == 0 && !atomic_load(&cutting.is_there))
 		usleep(100);
 	ck_assert(!atomic_load(&cutting.is_there));
-	watch_release(scene.disk, hold);
-	ck_assert_ok(answer_wait(&writing));
+	scene_release(&scene, hold, &writing);
 	ck_assert_ok(answer_wait(&cutting));
 	helper_join(writer);
 	helper_join(cutter);
@@ -383,20 +323,16 @@ END_TEST
 
 START_TEST(r6_a_new_objects_name_is_durable_too)
 {
-	struct scene scene, after;
+	struct scene scene;
 	uint64_t x, since = watch_now();
 	int apply;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
 	apply = watch_hold(scene.disk, WATCH_PWRITE, "objects/", false);
 	scene_fsync(&scene, x);
 	ck_assert_uint_gt(watch_first(scene.disk, since, WATCH_SYNC_DIR, "objects/new"), 0);
-	scene_cut(&scene, 0, &after);
-	ck_assert_uint_eq(after.recovery.damaged, 0);
-	scene_expect(&after, scene_find(&after, "x"), letters('a', 512 * KIB), 512 * KIB);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "x", letters('a', 512 * KIB), 512 * KIB);
 	watch_release(scene.disk, apply);
 	scene_free(&scene);
 }
@@ -411,8 +347,7 @@ START_TEST(r6_again_if_the_applier_moved_it)
 	int apply, sync;
 
 	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 512 * KIB), 512 * KIB);
+	x = scene_create_of(&scene, "x", 'a', 512 * KIB);
 	apply = watch_hold(scene.disk, WATCH_PWRITE, "objects/", false);
 	sync = watch_hold(scene.disk, WATCH_SYNC_DIR, "objects/new", true);
 	scene_fsync_begin(&scene, x, &answer);
@@ -424,8 +359,7 @@ START_TEST(r6_again_if_the_applier_moved_it)
 	watch_wait(scene.disk, since, WATCH_RENAME, "objects/new/");
 	scene_applied(&scene);
 	since = watch_now();
-	watch_release(scene.disk, sync);
-	ck_assert_ok(answer_wait(&answer));
+	scene_release(&scene, sync, &answer);
 	scene_path(&scene, x, path);
 	memcpy(shard, path, sizeof(shard) - 1);
 	shard[sizeof(shard) - 1] = '\0';
@@ -440,14 +374,11 @@ END_TEST
 
 START_TEST(i8_changes_stay_in_memory_until_the_timer)
 {
-	struct scene scene, after;
+	struct scene scene;
 	struct world_settings settings = {.commit_interval_ms = 200};
 	uint64_t x, since;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 64 * KIB), 64 * KIB);
-	scene_checkpoint(&scene);
+	x = scene_new_with_x(&scene, 64 * KIB);
 	since = watch_now();
 	scene_write(&scene, x, 0, letters('b', 64 * KIB), 64 * KIB);
 	scene_truncate(&scene, x, 100);
@@ -461,9 +392,7 @@ START_TEST(i8_changes_stay_in_memory_until_the_timer)
 	scene_write(&scene, x, 0, "by itself", 9);
 	watch_wait(scene.disk, since, WATCH_FDATASYNC, "journal");
 	scene_applied(&scene);
-	scene_cut(&scene, 0, &after);
-	scene_expect(&after, scene_find(&after, "x"), "by itself", 9);
-	scene_free(&after);
+	scene_cut_expect(&scene, 0, "x", "by itself", 9);
 	scene_free(&scene);
 }
 END_TEST
@@ -477,8 +406,7 @@ START_TEST(i8_writers_over_the_limit_are_parked)
 	int hold, parked = -1;
 
 	scene_new_with(&scene, &settings);
-	x = scene_create(&scene, "x");
-	scene_write(&scene, x, 0, letters('a', 2 * MIB), 2 * MIB);
+	x = scene_create_of(&scene, "x", 'a', 2 * MIB);
 	scene_checkpoint(&scene);
 	hold = watch_hold(scene.disk, WATCH_FDATASYNC, "journal", false);
 	/* Overwriting never streams: all of it is in memory. */

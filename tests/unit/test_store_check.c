@@ -64,6 +64,15 @@ static void check(struct volume *v)
 	ck_assert_ok(store_check(v->f.store, note, NULL, v, &v->counts));
 }
 
+/* One finding, and it is the victim's. */
+static void check_finds(struct volume *v, enum err what)
+{
+	check(v);
+	ck_assert_uint_eq(v->findings, 1);
+	ck_assert_int_eq(v->what, what);
+	ck_assert_uint_eq(object_id_number(&v->id), v->victim);
+}
+
 static void xor_byte(const char *path, off_t at)
 {
 	int fd = open(path, O_RDWR);
@@ -104,11 +113,8 @@ START_TEST(one_bit_of_one_block)
 
 	volume_new(&v);
 	xor_byte(v.path, (off_t)layout_page_of_block(200) * 4096 + 17);
-	check(&v);
-	ck_assert_uint_eq(v.findings, 1);
-	ck_assert_int_eq(v.what, ERR_TAMPERED);
+	check_finds(&v, ERR_TAMPERED);
 	ck_assert_uint_eq(v.block, 200);
-	ck_assert_uint_eq(object_id_number(&v.id), v.victim);
 	ck_assert_uint_eq(v.counts.damaged, 1);
 	fixture_free(&v.f);
 }
@@ -120,9 +126,7 @@ START_TEST(one_bit_of_the_tree)
 
 	volume_new(&v);
 	xor_byte(v.path, (off_t)layout_page_of_node(1, 1) * 4096 + 600);
-	check(&v);
-	ck_assert_uint_eq(v.findings, 1);
-	ck_assert_int_eq(v.what, ERR_TAMPERED);
+	check_finds(&v, ERR_TAMPERED);
 	fixture_free(&v.f);
 }
 END_TEST
@@ -133,9 +137,7 @@ START_TEST(a_missing_file)
 
 	volume_new(&v);
 	ck_assert_int_eq(unlink(v.path), 0);
-	check(&v);
-	ck_assert_uint_eq(v.findings, 1);
-	ck_assert_int_eq(v.what, ERR_DELETED);
+	check_finds(&v, ERR_DELETED);
 	ck_assert_uint_eq(v.counts.missing, 1);
 	fixture_free(&v.f);
 }
@@ -152,9 +154,7 @@ START_TEST(an_older_version_of_a_file)
 	ck_assert_ok(fixture_write(&v.f, v.victim, 0, "new", 3, true));
 	fixture_reopen(&v.f);
 	copy_file(temp_path(v.f.dir, "old"), v.path);
-	check(&v);
-	ck_assert_uint_eq(v.findings, 1);
-	ck_assert_int_eq(v.what, ERR_ROLLBACK);
+	check_finds(&v, ERR_ROLLBACK);
 	ck_assert_uint_eq(v.counts.rolled_back, 1);
 	fixture_free(&v.f);
 }
@@ -191,10 +191,7 @@ START_TEST(two_files_exchanged)
 	object_path(&id, path);
 	snprintf(other, sizeof(other), "%s/c/%s", v.f.dir, path);
 	copy_file(other, v.path);
-	check(&v);
-	ck_assert_uint_eq(v.findings, 1);
-	ck_assert_int_eq(v.what, ERR_TAMPERED);
-	ck_assert_uint_eq(object_id_number(&v.id), v.victim);
+	check_finds(&v, ERR_TAMPERED);
 	fixture_free(&v.f);
 }
 END_TEST

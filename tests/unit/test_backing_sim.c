@@ -106,6 +106,18 @@ START_TEST(test_sim_sizes)
 }
 END_TEST
 
+/* Of what was flushed only. */
+static uint64_t size_after_cut(struct backing *b, const char *path)
+{
+	struct backing *after = crash(b, 0);
+	int file = get(after, path);
+	uint64_t size = size_of(after, file);
+
+	after->ops->close(after, file);
+	backing_free(after);
+	return size;
+}
+
 /* Content and name become durable each on its own. */
 START_TEST(test_sim_names)
 {
@@ -134,23 +146,11 @@ START_TEST(test_sim_names)
 
 	ck_assert_ok(b->ops->unlink(b, "d/f"));
 	b->ops->close(b, make(b, "d/f"));
-	after = crash(b, 0);
-	file = get(after, "d/f");
-	ck_assert_uint_eq(size_of(after, file), 512);
-	after->ops->close(after, file);
-	backing_free(after);
+	ck_assert_uint_eq(size_after_cut(b, "d/f"), 512);
 	ck_assert_ok(b->ops->sync_dir(b, "."));
-	after = crash(b, 0);
-	file = get(after, "d/f");
-	ck_assert_uint_eq(size_of(after, file), 512);
-	after->ops->close(after, file);
-	backing_free(after);
+	ck_assert_uint_eq(size_after_cut(b, "d/f"), 512);
 	ck_assert_ok(b->ops->sync_dir(b, "d"));
-	after = crash(b, 0);
-	file = get(after, "d/f");
-	ck_assert_uint_eq(size_of(after, file), 0);
-	after->ops->close(after, file);
-	backing_free(after);
+	ck_assert_uint_eq(size_after_cut(b, "d/f"), 0);
 	backing_free(b);
 }
 END_TEST

@@ -57,6 +57,13 @@ static inline uint64_t made_file(struct world *w, uid_t uid, uint64_t dir, const
 	return number;
 }
 
+/* A new world with the nurse's closed file "a" in its root. */
+static inline uint64_t world_with_file(struct world *w)
+{
+	world_new(w, policy_text);
+	return made_file(w, NURSE, STORE_ROOT, "a");
+}
+
 static inline int set_attr(struct world *w, struct answer answer, struct guard_target target)
 {
 	struct guard *guard = begin(w, &answer, OP_SETATTR, target);

@@ -9,8 +9,7 @@ START_TEST(test_default_is_no)
 	uint64_t file;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	ck_assert_uint_eq(world_open(&w, asker(STRANGER), file, O_RDONLY, &error), 0);
 	ck_assert_int_eq(error, EACCES);
 	ck_assert_uint_eq(world_open(&w, asker(0), file, O_RDONLY, &error), 0);
@@ -74,8 +73,7 @@ START_TEST(test_truncating_open_is_write)
 	uint64_t file;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	ck_assert_uint_eq(world_open(&w, asker(VIEWER), file, O_RDONLY | O_TRUNC, &error), 0);
 	ck_assert_int_eq(error, EACCES);
 	world_release(&w, file, world_open(&w, asker(NURSE), file, O_RDONLY | O_TRUNC, &error));
@@ -117,8 +115,7 @@ START_TEST(test_read_only)
 	uint64_t file, handle;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	w.fsops->config.read_only = true;
 	ck_assert_uint_eq(world_open(&w, asker(NURSE), file, O_RDWR, &error), 0);
 	ck_assert_int_eq(error, EROFS);
@@ -144,8 +141,7 @@ START_TEST(test_fills_and_writebacks)
 	const struct event *event;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	one = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	two = world_open(&w, asker(PSYCHIATRIST), file, O_RDWR, &error);
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, one, 0, 4096, true), 100);
@@ -202,8 +198,7 @@ START_TEST(test_what_phifsctl_shows)
 	uint64_t file, one, two;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	one = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
 	fsops_holders(w.fsops, note_holder, &holder);
 	ck_assert_int_eq(holder.pid, 0);

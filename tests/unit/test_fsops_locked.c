@@ -34,8 +34,7 @@ START_TEST(test_locked_answers)
 	size_t refused = 0;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	lock_world(&w);
 	for (enum op op = 0; op < OP_COUNT; op++) {
@@ -80,8 +79,7 @@ START_TEST(test_writeback_goes_on_while_locking)
 	uint64_t file, handle;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	ck_assert_ok(session_begin_lock(w.session));
 	ck_assert_int_eq(world_write(&w, asker(NURSE), OP_WRITE, file, handle, 0, 10), -ENOKEY);

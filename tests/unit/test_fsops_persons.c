@@ -11,8 +11,7 @@ START_TEST(test_server_thread_is_the_opener)
 	const struct event *event;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
 	ck_assert_int_eq(world_read(&w, asker(STRANGER), file, handle, 0, 10, false), 10);
 	world_release(&w, file, handle);
@@ -32,8 +31,7 @@ START_TEST(test_another_process_is_itself)
 	const struct event *event;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
 	ck_assert_int_eq(world_read(&w, asker_as(child, VIEWER), file, handle, 0, 10, false), 10);
 	ck_assert_int_eq(world_read(&w, asker_as(child, VIEWER), file, handle, 10, 10, false), 10);
@@ -104,8 +102,7 @@ START_TEST(test_unseen_process_is_refused)
 	uint64_t file;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	ck_assert_uint_eq(world_open(&w, asker_as(0, NURSE), file, O_RDONLY, &error), 0);
 	ck_assert_int_eq(error, EACCES);
 	world_events(&w, &events);
@@ -124,8 +121,7 @@ START_TEST(test_fill_of_nobody_is_not_served)
 	uint64_t file, handle;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
 	child_end(child);
 	ck_assert_int_lt(world_read(&w, asker_as(child, STRANGER), file, handle, 0, 10, true), 0);
@@ -151,8 +147,7 @@ START_TEST(test_who_has_files_open)
 	struct world w;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	reading = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
 	fsops_openers(w.fsops, keep_holder, &opener);
 	ck_assert_int_eq(opener.pid, getpid());

@@ -12,8 +12,7 @@ START_TEST(test_records_of_a_session)
 	const struct event *event;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDONLY, &error);
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 10, 50, false), 50);
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 60, 4096, false), 40);
@@ -79,8 +78,7 @@ START_TEST(test_refusal_is_recorded_and_parked)
 	uint64_t file;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	ck_assert_ptr_null(begin(&w, &answer, OP_OPEN,
 				 (struct guard_target){.number = file, .flags = O_RDONLY}));
 	ck_assert_int_eq(wait_answer(&answer), EACCES);
@@ -119,8 +117,7 @@ START_TEST(test_no_record_no_access)
 	uint64_t file, handle, ignored;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	w.audit->append.is_closed = true;
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, false), -EIO);
@@ -179,8 +176,7 @@ START_TEST(test_open_that_nobody_hears_of)
 	uint64_t file;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	answer = asker(NURSE);
 	answer.refuse_body = -ENOENT;
 	(void)world_open(&w, answer, file, O_RDWR, &error);

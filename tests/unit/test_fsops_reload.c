@@ -9,8 +9,7 @@ START_TEST(test_reload_ends_open_handles)
 	static const char less[] = "[class wards]\npath = /\n[role nurses]\nmembers = uid:1001\n"
 				   "allow = edit on wards\n";
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(VIEWER), file, O_RDONLY, &error);
 	other = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	ck_assert_int_eq(world_read(&w, asker(VIEWER), file, handle, 0, 10, false), 10);
@@ -40,8 +39,7 @@ START_TEST(test_reload_and_a_file_without_a_name)
 	static const char renamed[] = "[class other]\npath = /\n[role one]\nmembers = uid:1001\n"
 				      "allow = edit on other\n";
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	ck_assert_int_eq(world_unlink(&w, NURSE, STORE_ROOT, "a"), 0);
 	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(policy_text)));
@@ -63,8 +61,7 @@ START_TEST(test_a_role_that_ends_is_decided_anew)
 	uint64_t file, handle, generation;
 	int error;
 
-	world_new(&w, policy_text);
-	file = made_file(&w, NURSE, STORE_ROOT, "a");
+	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	generation = scopes_generation(w.fsops->scopes);
 	ticker_work(w.fsops, false);

@@ -1,6 +1,6 @@
 /*
  * The body of an audit record: struct audit_event <-> bytes, before encryption
- * and after.  Pure; FORMAT.md "Audit journal, record bodies".
+ * and after.  Pure; FORMAT.md "Bodies".
  *
  * READ and WRITE are by far the most frequent: their bodies leave out every
  * text that the OPEN record of their handle has already given, so that such a

@@ -6,7 +6,7 @@
  * The file has two preallocated slots with checksums.  A commit writes the
  * older one and waits for it, then overwrites the other with the same, so that
  * an erased secret is gone from both; it is never truncated nor renamed.
- * FORMAT.md "Audit journal, state".
+ * FORMAT.md "State".
  *
  * Not locked: the drain thread owns it once the trail is open.
  */

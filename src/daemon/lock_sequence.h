@@ -1,5 +1,5 @@
 /*
- * The lock, step by step (DESIGN.md "Lock sequence"), over callbacks: pure
+ * The lock, step by step (DESIGN.md "Locking a volume"), over callbacks: pure
  * order and deadline, so that it can be tested without a mount.
  *
  *  1 begin             new operations are refused, write-back goes on

@@ -1,6 +1,6 @@
 #include "format/layout.h"
 
-/* storage.md's closed form; FORMAT.md "Tree". */
+/* The closed form of FORMAT.md "Tree". */
 static const uint64_t span[] = {1, 1ull << 7, 1ull << 14, 1ull << 21, 1ull << 28, 1ull << 35};
 
 uint64_t layout_blocks(uint64_t size)

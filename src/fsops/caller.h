@@ -10,7 +10,7 @@
  * one moment: login uid, audit session, groups, executable, terminal or remote
  * host, cgroup.  It never changes; a later look makes a new one.  While a
  * request is being served its thread cannot exit, so /proc/TID is the caller's;
- * the pidfd is looked at again after reading (fuse.md 5).
+ * the pidfd is looked at again after reading.
  *
  * Reading takes some 60 us; path operations take one that is younger
  * than CALLER_AGE_MS from the cache, opens read groups, login uid and

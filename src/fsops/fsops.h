@@ -31,7 +31,7 @@ struct fsops_config {
 	bool old_kernel;         /* no shared mmap on direct I/O: classes with mmap = yes open cached */
 	/*
 	 * A page-cache fill was answered: invalidate this range soon, from a
-	 * thread that serves no request (fuse.md 1.5).  May be called by any worker.
+	 * thread that serves no request.  May be called by any worker.
 	 */
 	void (*filled)(void *ctx, uint64_t number, uint64_t offset, uint64_t length);
 	/* A reply body with raw open flags (FOPEN_*) that libfuse 3.14 cannot express. */

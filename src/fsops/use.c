@@ -293,7 +293,7 @@ enum err guard_make_handle(struct guard *guard)
 	handle->has_mmap = class->mmap;
 	if (guard->op != OP_CREATE) {
 		handle->object_id = guard->object_id;
-		/* Before the reply: a page-cache fill that follows finds it (fuse.md 1.4). */
+		/* Before the reply: a page-cache fill that follows finds it. */
 		handle_list(guard->fsops->handles, handle, guard->number);
 	}
 	guard->use = (struct handle_use){.handle = handle,

@@ -57,7 +57,7 @@ static enum err make_room(struct store *store, size_t len)
 	return err;
 }
 
-/* The audit trail's flush runs beside the journal's own (F9). */
+/* The audit trail's flush runs beside the journal's own. */
 static enum err append_and_flush(struct store *store, struct txn *txn)
 {
 	const struct store_hooks *hooks = &store->hooks;

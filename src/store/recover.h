@@ -1,7 +1,7 @@
 /*
  * What happens between a power cut and the first request: the anchor, the
  * journal's chain, replay of every object it touches, objects/new.
- * storage.md C.4 I11 to I15, design R7, R8.
+ * Rules I11 to I15, R7, R8.
  */
 #ifndef PHIFS_STORE_RECOVER_H
 #define PHIFS_STORE_RECOVER_H

@@ -92,7 +92,7 @@ static enum err seal_inline(struct sealing *sealing)
 			 sealing->body + AEAD_NONCE_LEN);
 }
 
-/* Inline or not, before and after (storage.md C.2). */
+/* Inline or not, before and after. */
 static void decide_inline(struct sealing *sealing)
 {
 	struct part *part = sealing->part;

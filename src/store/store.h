@@ -77,7 +77,7 @@ struct store_config {
 	const char *state_path;       /* for SQLite */
 	bool read_only;               /* write nothing; recovery is then refused if needed */
 	struct store_hooks hooks;     /* zeroes: none */
-	/* 0: the default of DESIGN.md "one set of numbers" */
+	/* 0: the default of DESIGN.md, "Numbers" */
 	uint32_t commit_interval_ms;  /* 1000 */
 	uint64_t dirty_max;           /* 32 MiB */
 	uint64_t stream_threshold;    /* 256 KiB of fresh data of a file; above, it streams */

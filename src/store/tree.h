@@ -11,7 +11,7 @@
  * from disk, and starts from zeroes when it is first used.
  *
  * Pure memory; the node's mutex protects it.  Loading and verifying pages is
- * content's job (content_tree.c).  storage.md C.2; FORMAT.md "Tree".
+ * content's job (content_tree.c).  FORMAT.md "Tree".
  */
 #ifndef PHIFS_STORE_TREE_H
 #define PHIFS_STORE_TREE_H

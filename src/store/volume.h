@@ -38,7 +38,7 @@
 #include "store/store.h"
 #include "store/tree.h"
 
-/* One set of numbers (DESIGN.md, "Store"). */
+/* One set of numbers (DESIGN.md, "Numbers"). */
 #define COMMIT_INTERVAL_MS   1000
 #define COMMIT_PENDING_MAX   (8u << 20)   /* journal bytes that start a commit */
 #define DIRTY_MAX            (32u << 20)  /* plaintext in memory; then writers are parked */

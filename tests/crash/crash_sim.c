@@ -1,5 +1,5 @@
 /*
- * Power cuts against the real store on the simulated disk (storage.md D, L1).
+ * Power cuts against the real store on the simulated disk.
  *
  * A run is a random workload of one driver thread over the real store with its
  * threads.  At a few backing calls the disk is copied as a power cut would

@@ -105,6 +105,29 @@ while read -r tool command rest; do
 	done
 done <"$scratch/lines"
 
+# --- what the source refers to ----------------------------------------------------------
+
+# A section of one of our texts, in one line or broken like a comment.
+references() {
+	find "$1/src" "$1/tests" "$1/tools" -name '*.[ch]' -o -name '*.sh' | sort |
+		xargs cat | tr -s '\n\t *#' ' ' |
+		grep -oE '\b[A-Z]+\.md,? "[A-Z][A-Za-z ]*"' | sed 's/,\{0,1\} "/ /; s/"$//' | sort -u
+}
+missing_sections() {
+	references "$1" | while read -r text section; do
+		grep -qxE "#+ $section" "$1/$text" || echo "$text has no section \"$section\""
+	done
+}
+references "$srcdir" >"$a"
+missing_sections "$srcdir" >"$out"
+[ -s "$a" ] && [ ! -s "$out" ]
+ok $? "sections that the source refers to" || sed 's/^/# /' "$out"
+mkdir -p "$scratch/tree/src" "$scratch/tree/tests" "$scratch/tree/tools"
+printf '## One\n' >"$scratch/tree/SAMPLE.md"
+printf '/* %s, "One"; %s\n * "Two" */\n' SAMPLE.md SAMPLE.md >"$scratch/tree/src/sample.h"
+[ "$(missing_sections "$scratch/tree")" = 'SAMPLE.md has no section "Two"' ]
+ok $? "and one that is not there is found"
+
 # --- the control protocol ------------------------------------------------------------
 
 sed -n 's/^REQUEST([A-Z_]*, \([a-z_]*\), \([a-z_]*\), \([a-z_]*\), \([01]\))$/\1 \2 \3 \4/p' \

@@ -3,7 +3,7 @@
 # libraries that hold the secrets of a layer are included by that layer alone.
 . "${srcdir:-.}/tests/cli/lib.sh"
 
-# DESIGN.md, "Source layout": rank, directory, and layers below it that it must not know.
+# DESIGN.md "Layers": rank, directory, and layers below it that it must not know.
 cat >"$scratch/ranks" <<'END'
 0 base -
 1 crypto -

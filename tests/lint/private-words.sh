@@ -5,6 +5,7 @@
 
 # Brackets, so that this file does not contain what it looks for.
 places='/wor[k]/|/roo[t]/[a-z]/|/hom[e]/[a-z]+/|/User[s]/|/tm[p]/issue'
+texts='(storage|fuse|audit|product|review|style|design)[.]md'
 later='TOD[O]|FIXM[E]|HAC[K]'
 
 sources() {
@@ -24,6 +25,9 @@ found() {
 found "$srcdir" "$places" >"$out"
 [ ! -s "$out" ]
 ok $? "no places of one machine" || sed 's/^/# /' "$out"
+found "$srcdir" "$texts" >"$out"
+[ ! -s "$out" ]
+ok $? "no texts that are not distributed" || sed 's/^/# /' "$out"
 found "$srcdir" "$later" >"$out"
 [ ! -s "$out" ]
 ok $? "no notes for later" || sed 's/^/# /' "$out"
@@ -36,6 +40,9 @@ for words in "/ro""ot/w/phifs" "/wo""rk/shared" "/ho""me/anna/phifs"; do
 	[ -n "$(found "$scratch/tree" "$places")" ]
 	ok $? "seen: $words"
 done
+echo "see stor""age.md C.2" >"$scratch/tree/man/sample.1"
+[ -n "$(found "$scratch/tree" "$texts")" ]
+ok $? "seen: a text that is not distributed"
 echo "/* TO""DO: later */" >"$scratch/tree/man/sample.c"
 [ -n "$(found "$scratch/tree" "$later")" ]
 ok $? "seen: a note for later"

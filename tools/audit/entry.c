@@ -138,7 +138,8 @@ static void format_rule(const struct audit_event *event, char *out, size_t size)
 	if (event->role != NULL && event->role[0] != '\0') {
 		output_printable(event->role, role, sizeof(role));
 		snprintf(out, size, "(%s, line %d)", role, event->rule);
-	} else if (event->type == AUDIT_DENY) {
+	} else if (event->type == AUDIT_DENY && event->err != ERR_CLASS) {
+		/* What may not change its class is no question of rules. */
 		snprintf(out, size, "(default deny)");
 	}
 }

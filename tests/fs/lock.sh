@@ -185,9 +185,21 @@ count_in_memory() {
 count_in_memory >"$out"
 grep -q '^[1-9][0-9]* [1-9][0-9]* 0 $' "$out"
 ok $? "content and names are in memory while it is open, the passphrase is not" || diagnose
+# VK, MK, the journal's key, a file's two; the disk is asked which.
+keys=$("$builddir/tests/fs/volume-keys" "$dir/ct" "$dir/st" "$dir/key" "$(phifs-volume locate \
+	--config "$conf" "/names/moved-$name-1" | head -n 1)")
+count_keys() {
+	# shellcheck disable=SC2086 # a word for each key
+	"$builddir/tests/fs/memory" "$worker" $keys | tr '\n' ' '
+}
+cat "$mnt/names/moved-$name-1" >/dev/null
+count_keys | grep -q '^[1-9][0-9]* [1-9][0-9]* [1-9][0-9]* [1-9][0-9]* [1-9][0-9]* $'
+ok $? "and the keys are" || echo "# $(count_keys)"
 lock_volume v --now
 [ "$(count_in_memory)" = "0 0 0 " ]
 ok $? "after the lock neither content nor names are" || echo "# $(count_in_memory)"
+[ "$(count_keys)" = "0 0 0 0 0 " ]
+ok $? "nor any key" || echo "# $(count_keys)"
 unlock_volume v
 
 # --- wrong factors ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /*
  * memory PID TEXT...: how often each text is in the memory of a process, a
- * number a line.  Needs root; the process is not stopped.
+ * number a line.  A text "hex:..." is bytes in hexadecimal digits.  Needs root;
+ * the process is not stopped.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -13,12 +14,17 @@
 /* Larger mappings are a sanitizer's shadow: terabytes in which no content lies. */
 #define MAPPING_MAX (64ull << 30)
 
-static unsigned long count_in(const char *bytes, size_t len, const char *text)
+struct text {
+	char bytes[4096];
+	size_t len;
+};
+
+static unsigned long count_in(const char *bytes, size_t len, const struct text *text)
 {
 	const char *at = bytes, *found;
 	unsigned long count = 0;
 
-	while ((found = memmem(at, len - (size_t)(at - bytes), text, strlen(text)))) {
+	while ((found = memmem(at, len - (size_t)(at - bytes), text->bytes, text->len))) {
 		count++;
 		at = found + 1;
 	}
@@ -26,10 +32,11 @@ static unsigned long count_in(const char *bytes, size_t len, const char *text)
 }
 
 /* Pieces overlap by one text less a byte, so that nothing is missed or seen twice. */
-static unsigned long count_range(int memory, uint64_t start, uint64_t end, const char *text)
+static unsigned long count_range(int memory, uint64_t start, uint64_t end,
+				 const struct text *text)
 {
 	static char bytes[PIECE];
-	size_t step = PIECE - (strlen(text) - 1);
+	size_t step = PIECE - (text->len - 1);
 	unsigned long count = 0;
 
 	for (uint64_t at = start; at < end; at += step) {
@@ -43,7 +50,7 @@ static unsigned long count_range(int memory, uint64_t start, uint64_t end, const
 	return count;
 }
 
-static unsigned long count_all(const char *pid, const char *text)
+static unsigned long count_all(const char *pid, const struct text *text)
 {
 	unsigned long long start, end;
 	char path[64], line[512], mode[8];
@@ -68,11 +75,31 @@ static unsigned long count_all(const char *pid, const char *text)
 	return count;
 }
 
+static void parse(const char *argument, struct text *text)
+{
+	unsigned int byte;
+
+	text->len = 0;
+	if (strncmp(argument, "hex:", 4) != 0) {
+		text->len = strnlen(argument, sizeof(text->bytes));
+		memcpy(text->bytes, argument, text->len);
+		return;
+	}
+	for (argument += 4; sscanf(argument, "%2x", &byte) == 1; argument += 2)
+		text->bytes[text->len++ % sizeof(text->bytes)] = (char)byte;
+}
+
 int main(int argc, char **argv)
 {
+	static struct text text;
+
 	if (argc < 3)
 		return 2;
-	for (int i = 2; i < argc; i++)
-		printf("%lu\n", count_all(argv[1], argv[i]));
+	for (int i = 2; i < argc; i++) {
+		parse(argv[i], &text);
+		if (text.len == 0 || text.len > sizeof(text.bytes))
+			return 2;
+		printf("%lu\n", count_all(argv[1], &text));
+	}
 	return 0;
 }

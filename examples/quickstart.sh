@@ -294,7 +294,6 @@ step "phifsd mounts it; it is locked" start_daemon
 step "a new volume is unlocked with its passphrase" unlock
 step "$owner, who has a role, stores a directory tree" store_files
 step "$owner reads it back, byte for byte the same" compare_files
-step "on the disk there are no names and no content" is_encrypted
 step_shown "$other, who has no role, is refused, though mode bits would let him" \
 	must_fail "Permission denied" as "$other" cat "$mnt/patient-0042/all.tar"
 step_shown "root is refused too: root is not a role" \
@@ -307,6 +306,7 @@ step "nobody does anything: after 3 s the volume locks itself" \
 step_shown "the open file can no longer be read" reader_is_refused
 step_shown "nor can any other" must_fail "Required key not available" \
 	as "$owner" cat "$mnt/patient-0042/src/base/err.h"
+step "on the disk there are no names and no content" is_encrypted
 step "the volume is unlocked again" unlock
 step "the same descriptor reads on where it was" reader_goes_on
 step_shown "an auditor sees the lock, who was refused by it, and the unlocking" show_lock

@@ -134,7 +134,8 @@ static enum err open_files(struct audit *audit, enum ring_found *found)
 	if (err == ERR_OK)
 		err = ring_open(audit->config.ring_path, audit->identity.journal_id,
 				&audit->append.ring, found);
-	return err == ERR_FORMAT ? ERR_TAMPERED : err;
+	/* INVALID: something else than a file lies there. */
+	return err == ERR_FORMAT || err == ERR_INVALID ? ERR_TAMPERED : err;
 }
 
 /* The bookmarks with which the forwarder starts. */

@@ -111,6 +111,9 @@ wait "$holder" 2>/dev/null
 cp -a "$dir/st/audit" "$dir/away"
 segment=$(ls "$dir"/st/audit/*.seg | tail -n 1)
 printf '\252' | dd of="$segment" bs=1 seek=$(($(stat -c %s "$segment") / 2)) conv=notrunc 2>/dev/null
+mv "$dir/st/audit/journal" "$dir/st/audit/away" && mkfifo "$dir/st/audit/journal"
+refuses 8 "a fifo in the place of the audit journal's identity" "audit journal of v .*edited or damaged"
+mv "$dir/st/audit/away" "$dir/st/audit/journal"
 refuses 8 "an edited audit journal" "audit journal of v does not verify" "phifs-audit verify --config $conf$"
 rm -rf "$dir/st/audit" && mv "$dir/away" "$dir/st/audit"
 

@@ -3,8 +3,6 @@
 . "${srcdir:-.}/tests/cli/lib.sh"
 FUNCTION_MAX=60
 FILE_MAX=600
-# Tests are lists of cases.
-TEST_FILE_MAX=900
 
 ctags --version 2>/dev/null | grep -q 'Universal Ctags' || {
 	echo '1..0 # SKIP universal-ctags is not installed'
@@ -23,10 +21,8 @@ long_functions() {
 long_files() {
 	(cd "$1" && find src tools tests -name '*.[ch]' -o -name '*.sh' -o -name '*.def') |
 		while read -r file; do
-			max=$FILE_MAX
-			case $file in tests/*) max=$TEST_FILE_MAX ;; esac
 			lines=$(wc -l <"$1/$file")
-			[ "$lines" -le $max ] || echo "$file: $lines lines"
+			[ "$lines" -le $FILE_MAX ] || echo "$file: $lines lines"
 		done
 }
 

@@ -30,20 +30,20 @@ static enum err path_inside(const struct question *question, const char *text, c
 {
 	const char *mountpoint = question->config->mountpoint;
 	size_t len = strlen(mountpoint);
-	char here[PATH_MAX] = "", whole[2 * PATH_MAX];
+	char here[PATH_MAX] = "", whole[PATH_MAX + STORE_PATH_MAX];
 	const char *inside = whole;
 
 	if (text[0] != '/' && getcwd(here, sizeof(here)) == NULL)
 		return cli_fail(ERR_USAGE, "the working directory is unknown: give an absolute path");
-	snprintf(whole, sizeof(whole), "%s%s%s", text[0] == '/' ? "" : here,
-		 text[0] == '/' ? "" : "/", text);
+	if (snprintf(whole, sizeof(whole), "%s%s%s", text[0] == '/' ? "" : here,
+		     text[0] == '/' ? "" : "/", text) >= (int)sizeof(whole))
+		return cli_fail(ERR_USAGE, "the path is longer than %zu bytes", size - 1);
 	if (strncmp(whole, mountpoint, len) == 0 && (whole[len] == '/' || whole[len] == '\0'))
 		inside += len;
 	else if (text[0] != '/')
 		return cli_fail(ERR_USAGE, "%s is not below the mount point %s", whole, mountpoint);
-	if (strlen(inside) >= size)
+	if (snprintf(path, size, "%s", inside[0] == '\0' ? "/" : inside) >= (int)size)
 		return cli_fail(ERR_USAGE, "the path is longer than %zu bytes", size - 1);
-	snprintf(path, size, "%s", inside[0] == '\0' ? "/" : inside);
 	return ERR_OK;
 }
 

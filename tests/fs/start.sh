@@ -162,6 +162,10 @@ expect 0 "status is for everybody" $as_nobody phifsctl status --config "$conf"
 # --- crashes ------------------------------------------------------------------------------
 # dd's fsync, so that it is acknowledged.
 echo durable | dd of="$dir/mnt/durable" conv=fsync 2>/dev/null
+ways="o_sync o_dsync rwf_dsync rwf_sync"
+for way in $ways; do
+	"$builddir/tests/fs/durable" "$way" "$dir/mnt/$way" || echo "# $way"
+done
 worker=$(worker_of v)
 kill -KILL "$worker"
 until_true 20 has_ended "$v_pid"
@@ -174,8 +178,10 @@ start_volume v
 has v/log "the trail says that the last run had no end" "ended without a stop"
 expect 0 "unlock recovers" phifsctl unlock --config "$conf" --keyfile "$dir/key" --json
 has out "and says so" '"was_clean": false'
-[ "$(cat "$dir/mnt/durable")" = durable ]
-ok $? "what was acknowledged is there"
+for way in durable $ways; do
+	[ "$(cat "$dir/mnt/$way")" = durable ]
+	ok $? "what was acknowledged is there: $way"
+done
 
 worker=$(worker_of v)
 kill -KILL "$v_pid"

@@ -58,9 +58,12 @@ expect 0 "a file with two names in one class" $as_one cat "$mnt/b/file"
 {
 	cat "$scratch/classes"
 	printf '[class other]\npath = /b\n'
+	printf '[class made]\npath = /made\nowner = %s:%s\nmode = 2750\n' $one $both
 	sed '2,3s/psychiatry/psychiatry, other/' "$scratch/roles"
 } >"$scratch/v.policy"
 must ctl v reload
+[ "$(stat -c '%u:%g %a' "$mnt/made")" = "$one:$both 2750" ]
+ok $? "a reload makes the directory of a new class"
 expect 1 "is refused by either name to who has one of the classes" $as_one cat "$mnt/a/file"
 expect 0 "and not to who has both" $as_both cat "$mnt/a/file"
 expect 0 "the other files of the class are his as before" $as_one sh -c "echo x >'$mnt/a/more'"

@@ -78,6 +78,11 @@ expect 0 "--check-config of a good one" phifsd --config "$conf" --check-config
 expect 0 "in the background" phifsd --config "$conf"
 is_mounted v
 ok $? "it is mounted when phifsd returns"
+flags=$(sed -n "s| $dir/mnt fuse.phifs \([^ ]*\) .*| \1 |p" /proc/self/mounts | tr , ' ')
+for flag in nosuid nodev noatime allow_other default_permissions; do
+	case $flags in *" $flag "*) true ;; *) false ;; esac
+	ok $? "$flag" || echo "# $flags"
+done
 ctl v status >"$out"
 has out "locked, with the reason" "^v  locked since .* (start)"
 has out "what the kernel guarantees" "^  kernel  *[0-9.]*: "

@@ -50,6 +50,13 @@ cat <&8 >"$out"
 has out "after unlock the same descriptor reads" "^text$"
 exec 8<&-
 
+# --- the seal: nothing came behind the LOCK record ---------------------------------------
+lock_volume v --now
+ctl v status --json | sed -n 's/.*"audit_\(records\|sealed\)": \([0-9]*\).*/\2/p' >"$out"
+[ "$(wc -l <"$out")" -eq 2 ] && [ "$(sort -u "$out" | wc -l)" -eq 1 ]
+ok $? "a lock ends with a seal over all there is" || diagnose
+unlock_volume v
+
 # --- holders, grace, --now ------------------------------------------------------------
 stop_volume v
 ok $? "stop"

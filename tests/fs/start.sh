@@ -161,6 +161,7 @@ expect 0 "and it is in force" cat "$dir/mnt/file"
 for word in reload holders; do
 	expect 6 "$word is for root" $as_nobody phifsctl $word --config "$conf"
 done
+expect 6 "locate is for root" $as_nobody phifs-volume locate --config "$conf" /file
 expect 6 "lock is for root and for who unlocked" $as_nobody phifsctl lock --config "$conf"
 expect 0 "status is for everybody" $as_nobody phifsctl status --config "$conf"
 
@@ -247,6 +248,9 @@ ok $? "and ends"
 records_of v >"$out"
 has out "MOUNT and its idle time" "mount .*idle=1800s"
 has out "POLICY with both digests" "policy .*old=[0-9a-f]* new=[0-9a-f]*"
+for word in reload holders lock; do
+	has out "DENY of $word by nobody" "nobody .*$word .*control socket"
+done
 has out "the refused policy" "policy .*refused: the policy in force"
 has out "LOCK by signal" "lock .*reason=signal"
 has out "UNMOUNT" "phifs  *service  *unmount "

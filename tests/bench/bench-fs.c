@@ -1,11 +1,11 @@
 /*
- * How fast is a directory, and how does it compare with another one?
+ * How fast is a directory, and how does it compare with others?
  *
- *     bench-fs [--size MIB] [--files N] [--rounds N] [--json] DIRECTORY [SECOND]
+ *     bench-fs [--size MIB] [--files N] [--rounds N] [--json] [LABEL=]DIRECTORY ...
  *
- * Every workload runs in both directories, one after the other, in each round:
- * what the machine does meanwhile meets both.  Medians are printed, and the
- * first directory's rate as a part of the second's.  Nothing here is a test:
+ * Every workload runs in all directories, one after the other, in each round:
+ * what the machine does meanwhile meets all.  Medians are printed, and how many
+ * times better the first directory does than each of the others.  Nothing here is a test:
  * numbers of another machine, or of another minute, say nothing.
  */
 #include "bench-fs.h"
@@ -20,8 +20,9 @@
 
 #include "base/log.h"
 
-#define PLACES	   2
+#define PLACES	   8
 #define ROUNDS_MAX 99
+#define SYNCS_MAX  200u
 
 struct bench {
 	struct bench_place places[PLACES];
@@ -33,7 +34,7 @@ struct bench {
 static int usage(void)
 {
 	log_error("wrong usage");
-	log_hint("bench-fs [--size MIB] [--files N] [--rounds N] [--json] DIRECTORY [SECOND]");
+	log_hint("bench-fs [--size MIB] [--files N] [--rounds N] [--json] [LABEL=]DIRECTORY ...");
 	return err_exit_code(ERR_USAGE);
 }
 
@@ -48,6 +49,18 @@ static uint64_t number(const char *text, uint64_t max)
 	if (errno != 0 || *end != '\0' || *text < '0' || *text > '9' || value > max)
 		return 0;
 	return value;
+}
+
+/* "LABEL=DIRECTORY", or a directory that is its own label. */
+static void name_place(struct bench_place *place, char *word)
+{
+	char *equals = strchr(word, '=');
+
+	place->label = place->path = word;
+	if (equals != NULL && memchr(word, '/', (size_t)(equals - word)) == NULL) {
+		*equals = '\0';
+		place->path = equals + 1;
+	}
 }
 
 static enum err parse(int argc, char **argv, struct bench *bench)
@@ -76,10 +89,12 @@ static enum err parse(int argc, char **argv, struct bench *bench)
 	if (bench->count < 1 || bench->count > PLACES || size == 0 || files == 0 ||
 	    bench->rounds == 0)
 		return ERR_USAGE;
-	for (size_t i = 0; i < bench->count; i++)
+	for (size_t i = 0; i < bench->count; i++) {
 		bench->places[i] = (struct bench_place){
-			.path = argv[optind + (int)i], .size = size << 20, .dir_fd = -1,
-			.files = (unsigned int)files, .syncs = files < 200 ? (unsigned int)files : 200};
+			.size = size << 20, .dir_fd = -1, .files = (unsigned int)files,
+			.syncs = files < SYNCS_MAX ? (unsigned int)files : SYNCS_MAX};
+		name_place(&bench->places[i], argv[optind + (int)i]);
+	}
 	return ERR_OK;
 }
 
@@ -97,7 +112,7 @@ static double median(double *rates, unsigned int count)
 }
 
 /*
- * All workloads in order, in both places, again and again: what a workload
+ * All workloads in order, in all places, again and again: what a workload
  * needs was left by one before it in the same round.
  */
 static enum err run(struct bench *bench, double *rates)
@@ -123,51 +138,66 @@ static double rate_of(const struct bench *bench, double *rates, size_t workload,
 	return median(&rates[(workload * PLACES + place) * bench->rounds], bench->rounds);
 }
 
+/* How many times better the first place does; of times, how many times less it needs. */
+static double ratio(const struct bench_workload *workload, double first, double other)
+{
+	return workload->flags & BENCH_TIME ? other / first : first / other;
+}
+
 static void print_text(const struct bench *bench, double *rates)
 {
-	printf("first:  %s\n", bench->places[0].path);
-	if (bench->count > 1)
-		printf("second: %s\n", bench->places[1].path);
-	printf("%-28s %12s %s\n", "median", "first", bench->count > 1 ? "      second   first/second" : "");
+	printf("%-30s", "median");
+	for (size_t p = 0; p < bench->count; p++)
+		printf(" %12.12s", bench->places[p].label);
+	for (size_t p = 1; p < bench->count; p++)
+		printf(" %*s/%.10s", (int)(10 - strnlen(bench->places[p].label, 10)), "",
+		       bench->places[p].label);
+	printf("\n");
 	for (size_t w = 0; w < bench_workload_count; w++) {
+		const struct bench_workload *workload = &bench_workloads[w];
 		double first = rate_of(bench, rates, w, 0);
 
-		printf("%-28s %12.1f ", bench_workloads[w].name, first);
-		if (bench->count > 1) {
-			double second = rate_of(bench, rates, w, 1);
-
-			printf("%12.1f %14.2f ", second, first / second);
-		}
-		printf("%s\n", bench_workloads[w].unit);
+		printf("%-30s", workload->name);
+		for (size_t p = 0; p < bench->count; p++)
+			printf(" %12.1f", rate_of(bench, rates, w, p));
+		for (size_t p = 1; p < bench->count; p++)
+			printf(" %11.2f", ratio(workload, first, rate_of(bench, rates, w, p)));
+		printf(" %s\n", workload->unit);
 	}
+}
+
+static struct json_object *workload_json(const struct bench *bench, double *rates, size_t w)
+{
+	const struct bench_workload *workload = &bench_workloads[w];
+	struct json_object *one = json_object_new_object(), *of = json_object_new_object();
+	struct json_object *ratios = json_object_new_object();
+	double first = rate_of(bench, rates, w, 0);
+
+	json_object_object_add(one, "name", json_object_new_string(workload->name));
+	json_object_object_add(one, "unit", json_object_new_string(workload->unit));
+	for (size_t p = 0; p < bench->count; p++) {
+		double rate = rate_of(bench, rates, w, p);
+
+		json_object_object_add(of, bench->places[p].label, json_object_new_double(rate));
+		if (p > 0)
+			json_object_object_add(ratios, bench->places[p].label,
+					       json_object_new_double(ratio(workload, first, rate)));
+	}
+	json_object_object_add(one, "median", of);
+	json_object_object_add(one, "ratio", ratios);
+	return one;
 }
 
 static void print_json(const struct bench *bench, double *rates)
 {
 	struct json_object *top = json_object_new_object(), *list = json_object_new_array();
 
-	json_object_object_add(top, "first", json_object_new_string(bench->places[0].path));
-	if (bench->count > 1)
-		json_object_object_add(top, "second",
-				       json_object_new_string(bench->places[1].path));
+	json_object_object_add(top, "first", json_object_new_string(bench->places[0].label));
 	json_object_object_add(top, "rounds", json_object_new_int((int)bench->rounds));
 	json_object_object_add(top, "size", json_object_new_int64((int64_t)bench->places[0].size));
 	json_object_object_add(top, "files", json_object_new_int((int)bench->places[0].files));
-	for (size_t w = 0; w < bench_workload_count; w++) {
-		struct json_object *one = json_object_new_object();
-		double first = rate_of(bench, rates, w, 0);
-
-		json_object_object_add(one, "name", json_object_new_string(bench_workloads[w].name));
-		json_object_object_add(one, "unit", json_object_new_string(bench_workloads[w].unit));
-		json_object_object_add(one, "first", json_object_new_double(first));
-		if (bench->count > 1) {
-			double second = rate_of(bench, rates, w, 1);
-
-			json_object_object_add(one, "second", json_object_new_double(second));
-			json_object_object_add(one, "ratio", json_object_new_double(first / second));
-		}
-		json_object_array_add(list, one);
-	}
+	for (size_t w = 0; w < bench_workload_count; w++)
+		json_object_array_add(list, workload_json(bench, rates, w));
 	json_object_object_add(top, "workloads", list);
 	printf("%s\n", json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY));
 	json_object_put(top);

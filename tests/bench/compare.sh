@@ -1,64 +1,159 @@
 #!/bin/sh
-# A phifs mount beside a gocryptfs mount and a plain directory, measured in turns.
+# A volume of its own, served by phifsd with roles, audit and a running syslog-ng,
+# beside gocryptfs, securefs, FUSE without encryption and a plain directory, all on
+# the same disk and measured in turns.
 #
-#	compare.sh [--beside DIRECTORY] MOUNTPOINT [OPTION OF bench-fs]...
+#	make bench
+#	sudo builddir=. tests/bench/compare.sh [--backing KIND] [OPTION OF bench-fs]...
 #
-# MOUNTPOINT is an unlocked phifs volume, or a directory inside one, in which
-# the caller may create and delete.  The other two are made below DIRECTORY
-# (default: $TMPDIR or /tmp), which should lie on the same disk as the volume's
-# ciphertext, and removed afterwards.  `make bench` builds what it needs.
-set -u
-bench=${builddir:-.}/tests/bench/bench-fs
-beside=${TMPDIR:-/tmp}
-
-fail() {
-	echo "compare.sh: error: $1" >&2
-	echo "compare.sh: hint: $2" >&2
-	exit "$3"
-}
-
-if [ "${1:-}" = --beside ]; then
-	[ $# -ge 2 ] || fail "--beside needs a directory" "compare.sh --beside DIRECTORY MOUNTPOINT" 2
-	beside=$2
+#	--backing tmpfs      memory: what the programs cost (the default)
+#	--backing ext4       an ext4 image below $TMPDIR or /tmp: with real flushes
+#	--backing DIRECTORY  there
+#
+# "summary" is a directory of the same volume whose class has audit = summary.
+# Peers that are not installed are left out.  BENCH_PEERS="gocryptfs plain" names those
+# that are wanted.
+. "${srcdir:-.}/tests/fs/lib.sh"
+bench=$builddir/tests/bench/bench-fs
+private=$srcdir/examples/private-syslog-ng.sh
+: "${BENCH_PEERS:=summary gocryptfs securefs through plain}"
+backing=tmpfs
+if [ "${1:-}" = --backing ]; then
+	backing=${2:?tmpfs, ext4 or a directory}
 	shift 2
 fi
-[ $# -ge 1 ] || fail "no directory given" "compare.sh [--beside DIRECTORY] MOUNTPOINT" 2
-mountpoint=$1
-shift
-[ -d "$mountpoint" ] || fail "$mountpoint is no directory" "ls -ld $mountpoint" 2
-[ -x "$bench" ] || fail "$bench is not there" "make bench" 1
-
-scratch=$(mktemp -d "$beside/phifs-compare.XXXXXX") || exit 1
-is_mounted=
-cleanup() {
-	if [ -n "$is_mounted" ]; then
-		fusermount3 -u "$scratch/plaintext" 2>/dev/null ||
-			fusermount -u "$scratch/plaintext" 2>/dev/null ||
-			umount "$scratch/plaintext"
-	fi
-	# Never into a mount that stayed.
-	rm -rf --one-file-system "$scratch"
+[ -x "$bench" ] || {
+	echo "compare.sh: error: $bench is not there" >&2
+	echo "compare.sh: hint: make bench" >&2
+	exit 1
 }
-trap cleanup EXIT
-trap 'exit 10' INT TERM HUP
+[ "$(id -u)" -eq 0 ] || {
+	echo "compare.sh: error: mounting needs root" >&2
+	echo "compare.sh: hint: sudo builddir=. tests/bench/compare.sh" >&2
+	exit 6
+}
+place=$scratch/place
+through_pid=''
+
+# --- the disk ---------------------------------------------------------------------
+
+make_place() {
+	mkdir "$place"
+	case $backing in
+	tmpfs) mount -t tmpfs -o size=80% tmpfs "$place" ;;
+	ext4)
+		truncate -s 20G "$scratch/image" && mkfs.ext4 -q "$scratch/image" &&
+			mount -o loop "$scratch/image" "$place"
+		;;
+	*)
+		rmdir "$place" && place=$(mktemp -d "$backing/phifs-compare.XXXXXX")
+		;;
+	esac
+}
+
+end_place() {
+	case $backing in
+	tmpfs | ext4) umount -l "$place" ;;
+	*) rm -rf --one-file-system "$place" ;;
+	esac
+}
+
+# --- who is compared: DIRECTORY of each in $place/NAME.mnt --------------------------
 
 mount_gocryptfs() {
-	mkdir "$scratch/ciphertext" "$scratch/plaintext" &&
-		(umask 077 && head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$scratch/pass") &&
-		gocryptfs -q -init -scryptn 10 -passfile "$scratch/pass" "$scratch/ciphertext" \
-			>/dev/null &&
-		gocryptfs -q -passfile "$scratch/pass" "$scratch/ciphertext" "$scratch/plaintext"
+	mkdir "$place/gocryptfs" && echo secret >"$scratch/secret" &&
+		gocryptfs -q -init -scryptn 10 -passfile "$scratch/secret" "$place/gocryptfs" &&
+		gocryptfs -q -passfile "$scratch/secret" "$place/gocryptfs" "$place/gocryptfs.mnt"
 }
 
-echo "=== first: phifs, second: a plain directory"
-mkdir "$scratch/plain"
-"$bench" "$@" "$mountpoint" "$scratch/plain" || exit
+mount_securefs() {
+	mkdir "$place/securefs" &&
+		securefs create --pass secret --rounds 1 "$place/securefs" &&
+		securefs mount --pass secret --background "$place/securefs" "$place/securefs.mnt" &&
+		until_true 10 mountpoint -q "$place/securefs.mnt"
+}
 
-if ! command -v gocryptfs >/dev/null; then
-	echo "compare.sh: gocryptfs is not installed: no comparison with it"
-	exit 0
-fi
-mount_gocryptfs || fail "gocryptfs cannot be mounted" "ls -l /dev/fuse" 1
-is_mounted=yes
-echo "=== first: phifs, second: gocryptfs $(gocryptfs -version 2>/dev/null | sed 's|^gocryptfs v\{0,1\}\([0-9.]*\).*|\1|')"
-"$bench" "$@" "$mountpoint" "$scratch/plaintext"
+mount_through() {
+	mkdir "$place/through" || return
+	"$builddir/tests/bench/pass-through" "$place/through" "$place/through.mnt" &
+	through_pid=$!
+	until_true 10 mountpoint -q "$place/through.mnt"
+}
+
+mount_plain() { :; }
+mount_summary() { rmdir "$place/summary.mnt" && ln -s "$scratch/bench/mnt/summary" "$place/summary.mnt"; }
+
+is_there() {
+	case $1 in
+	gocryptfs | securefs) command -v "$1" ;;
+	esac >/dev/null
+}
+
+# --- the volume ---------------------------------------------------------------------
+
+write_policy() {
+	open_policy
+	cat <<-END
+	[class summary]
+	path = /summary
+	owner = root:root
+	mode = 1777
+	audit = summary
+	[role summarised]
+	members = uid:0-65535
+	login = none
+	allow = all on summary
+	END
+}
+
+run_volume() {
+	write_policy >"$scratch/bench.policy"
+	"$private" "$scratch/ng" &&
+		"$private" "$scratch/ng" start "$srcdir/examples/syslog-ng.conf" \
+			phifs_socket="$scratch/socket" phifs_file="$place/audit.log" || return
+	make_volume bench
+	for part in ct st; do
+		mv "$scratch/bench/$part" "$place/$part" || return
+	done
+	configure bench ciphertext "$place/ct"
+	configure bench state "$place/st"
+	sed -i "s|^\[audit\]|[audit]\nforward = unix:$scratch/socket|" "$scratch/bench/bench.conf"
+	start_volume bench
+	unlock_volume bench
+}
+
+clean_up() {
+	for peer in $BENCH_PEERS; do
+		! mountpoint -q "$place/$peer.mnt" || umount -l "$place/$peer.mnt"
+	done
+	[ -z "$through_pid" ] || kill "$through_pid"
+	end_volumes
+	"$private" "$scratch/ng" stop
+	end_place
+}
+
+# --- after it ------------------------------------------------------------------------
+
+status_of() { ctl bench status --json | sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p"; }
+waiting() { echo "$(($(status_of audit_records) - $(status_of audit_delivered)))"; }
+
+tell_lag() {
+	begin=$(date +%s%N)
+	records=$(waiting)
+	until [ "$(waiting)" -le 1 ]; do sleep 0.1; done
+	echo "forwarder: $records records behind at the end," \
+		"all in syslog-ng's file $((($(date +%s%N) - begin) / 1000000)) ms later"
+}
+
+make_place || exit 1
+at_exit=clean_up
+run_volume >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
+set -- "$@" "phifs=$scratch/bench/mnt"
+for peer in $BENCH_PEERS; do
+	is_there "$peer" || { echo "compare.sh: $peer is not installed" >&2; continue; }
+	mkdir "$place/$peer.mnt"
+	"mount_$peer" >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
+	set -- "$@" "$peer=$place/$peer.mnt"
+done
+echo "backing: $backing, $(nproc) processors, Linux $(uname -r)"
+"$bench" "$@" && tell_lag

@@ -6,11 +6,12 @@ mkdir "$scratch/first" "$scratch/second"
 
 expect 0 "one directory" "$bench" --size 1 --files 5 --rounds 1 "$scratch/first"
 has out "one directory: create" '^create  *[0-9.]* */s$'
-expect 0 "two directories" "$bench" --size 1 --files 5 --rounds 2 "$scratch/first" "$scratch/second"
+expect 0 "two directories" "$bench" --size 1 --files 5 --rounds 2 one="$scratch/first" two="$scratch/second"
+has out "two directories: labels" '^median  *one  *two  */two$'
 has out "two directories: ratio" '^write-sequential-1M  *[0-9.]*  *[0-9.]*  *[0-9.]* MiB/s$'
-expect 0 "JSON" "$bench" --json --size 1 --files 5 --rounds 1 "$scratch/first" "$scratch/second"
-has out "JSON: ratio" '"ratio":[0-9.]*'
-[ "$(grep -c '"name":' "$out")" -eq 17 ]
+expect 0 "JSON" "$bench" --json --size 1 --files 5 --rounds 1 "$scratch/first" two="$scratch/second"
+has out "JSON: ratio" '"two":[0-9.]*'
+[ "$(grep -c '"name":' "$out")" -eq 23 ]
 ok $? "JSON: all workloads"
 rmdir "$scratch/first" "$scratch/second"
 ok $? "nothing is left"
@@ -18,5 +19,5 @@ expect 1 "a directory that is not there" "$bench" "$scratch/first"
 has err "says which" 'first.*No such file'
 expect 2 "no directory" "$bench"
 expect 2 "a size that is none" "$bench" --size 12x "$scratch"
-expect 2 "three directories" "$bench" a b c
+expect 2 "nine directories" "$bench" a b c d e f g h i
 done_testing

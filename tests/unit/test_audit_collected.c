@@ -329,6 +329,70 @@ START_TEST(test_program_in_the_volume)
 }
 END_TEST
 
+static void has_field(const struct pair *p, const char *name, const char *value)
+{
+	char field[128];
+
+	snprintf(field, sizeof(field), " %s=\"%s\"", name, value);
+	ck_assert_msg(strstr(p->line, field) != NULL, "no%s in %s", field, p->line);
+}
+
+static void has_pseudonym(const struct pair *p, const char *name, enum pseudonym_kind kind,
+			  const char *data, size_t len)
+{
+	pseudonym_text text;
+
+	pseudonym(p->pseudonym_key, kind, data, len, text);
+	has_field(p, name, text);
+}
+
+/* What a collector searches by without a key: pseudonyms of file, path and patient, words. */
+START_TEST(test_what_a_collector_searches_by)
+{
+	static const char id[] = "sixteen bytes id";
+	struct audit_event event = {.type = AUDIT_RENAME, .person = &sister, .number = 12,
+				    .object_id = (const uint8_t *)id, .path = "/wards/M0042/a",
+				    .new_path = "/archive/b", .patient = 2, .class_name = "wards",
+				    .new_class_name = "archive", .role = "nurses", .rule = 7,
+				    .thread = 78};
+	struct pair p;
+
+	pair_set_up(&p);
+	ck_assert_ok(pass(&p, &event));
+	has_pseudonym(&p, "file", PSEUDONYM_FILE, id, OBJECT_ID_LEN);
+	has_pseudonym(&p, "path", PSEUDONYM_PATH, "/wards/M0042/a", 14);
+	has_pseudonym(&p, "newpath", PSEUDONYM_PATH, "/archive/b", 10);
+	has_pseudonym(&p, "pat", PSEUDONYM_PATIENT, "M0042", 5);
+	has_field(&p, "class", "wards");
+	has_field(&p, "newclass", "archive");
+	has_field(&p, "role", "nurses");
+	has_field(&p, "rule", "7");
+	has_field(&p, "uid", "1001");
+	has_field(&p, "auid", "1002");
+	has_field(&p, "pid", "77");
+	has_field(&p, "tid", "78");
+	has_field(&p, "from", "ssh");
+	has_field(&p, "unit", "u");
+	has_field(&p, "out", "done");
+	event.type = AUDIT_DENY;
+	event.err = ERR_CLASS;
+	event.action = "rename";
+	ck_assert_ok(pass(&p, &event));
+	has_field(&p, "act", "rename");
+	has_field(&p, "out", err_name(ERR_CLASS));
+	/* READ says what its OPEN said. */
+	ck_assert_ok(pass(&p, &opening));
+	event = (struct audit_event){.type = AUDIT_READ, .person = &sister, .handle = 9,
+				     .length = 1, .bytes = 1};
+	ck_assert_ok(pass(&p, &event));
+	has_pseudonym(&p, "path", PSEUDONYM_PATH, opening.path, strlen(opening.path));
+	has_pseudonym(&p, "pat", PSEUDONYM_PATIENT, "5", 1);
+	has_field(&p, "class", "wards");
+	has_field(&p, "role", "nurses");
+	pair_tear_down(&p);
+}
+END_TEST
+
 START_TEST(test_closed_paths)
 {
 	struct pair p;
@@ -446,5 +510,5 @@ END_TEST
 
 UNIT_MAIN("audit-collected", test_ranges, test_ranges_random, test_ranges_bounded, test_line,
 	  test_line_refused, test_round_trip, test_other_process,
-	  test_program_in_the_volume, test_closed_paths,
+	  test_program_in_the_volume, test_what_a_collector_searches_by, test_closed_paths,
 	  test_edited_path, test_rollback, test_gaps, test_hostile)

@@ -75,7 +75,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t number, struct stat *st, int to_set,
 	err = store_setattr(fsops->store, number, &set, &attr);
 	if (!err)
 		operation_stat(&attr, &after);
-	guard_end_attr(guard, err, &after, ATTRIBUTE_TIMEOUT);
+	if (!err && set.valid & STORE_SET_SIZE)
+		guard_end_attr_settled(guard, &after, ATTRIBUTE_TIMEOUT);
+	else
+		guard_end_attr(guard, err, &after, ATTRIBUTE_TIMEOUT);
 }
 
 enum err operation_drop_set_id(struct fsops *fsops, uint64_t number, uid_t uid)

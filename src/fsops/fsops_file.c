@@ -77,7 +77,10 @@ void op_open(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 		err = store_open_node(fsops->store, number, truncate);
 	if (!err)
 		operation_open_flags(fsops, guard_handle(guard), fi);
-	guard_end_open(guard, err, fi);
+	if (!err && truncate)
+		guard_end_open_settled(guard, fi);
+	else
+		guard_end_open(guard, err, fi);
 }
 
 /* close(2) promises nothing about durability: that is fsync's. */

@@ -103,6 +103,12 @@ void guard_end_xattr_size(struct guard *guard, enum err err, size_t size);
 void guard_end_statfs(struct guard *guard, enum err err, const struct statvfs *st);
 void guard_end_lseek(struct guard *guard, enum err err, uint64_t offset);
 /*
+ * A truncation is done: guard_end_open, guard_end_attr when what is written next
+ * can go in place (store_settle).
+ */
+void guard_end_open_settled(struct guard *guard, const struct fuse_file_info *fi);
+void guard_end_attr_settled(struct guard *guard, const struct stat *st, double timeout);
+/*
  * A store_done with the guard as its ctx, for rows with WAITS: WRITE, WRITEBACK
  * and COPY_RANGE reply `bytes`, the others err alone.
  */

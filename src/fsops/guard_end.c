@@ -235,6 +235,37 @@ void guard_end_lseek(struct guard *guard, enum err err, uint64_t offset)
 
 /* --- parked ------------------------------------------------------------------------- */
 
+static void open_settled(void *ctx, enum err err, size_t bytes)
+{
+	struct guard *guard = ctx;
+	struct fuse_file_info fi = guard->parked.open;
+
+	(void)bytes;
+	guard_end_open(guard, err, &fi);
+}
+
+void guard_end_open_settled(struct guard *guard, const struct fuse_file_info *fi)
+{
+	guard->parked.open = *fi;
+	store_settle(guard->fsops->store, guard->target.number, open_settled, guard);
+}
+
+static void attr_settled(void *ctx, enum err err, size_t bytes)
+{
+	struct guard *guard = ctx;
+	struct stat st = guard->parked.attr.st;
+
+	(void)bytes;
+	guard_end_attr(guard, err, &st, guard->parked.attr.timeout);
+}
+
+void guard_end_attr_settled(struct guard *guard, const struct stat *st, double timeout)
+{
+	guard->parked.attr.st = *st;
+	guard->parked.attr.timeout = timeout;
+	store_settle(guard->fsops->store, guard->target.number, attr_settled, guard);
+}
+
 static bool replies_bytes(enum op op)
 {
 	return op == OP_WRITE || op == OP_WRITEBACK || op == OP_COPY_RANGE;

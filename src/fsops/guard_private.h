@@ -72,6 +72,13 @@ struct guard {
 	char cause[CAUSE_MAX];       /* of a refusal */
 	char detail[DETAIL_MAX];
 	enum err refused;            /* with which a parked refusal is answered */
+	union {                      /* what a parked reply will say */
+		struct fuse_file_info open;
+		struct {
+			struct stat st;
+			double timeout;
+		} attr;
+	} parked;
 };
 
 /* --- pool.c ------------------------------------------------------------------- */

@@ -145,6 +145,9 @@ static bool is_satisfied(const struct committer *committer, struct waiter *waite
 
 		pthread_mutex_lock(&node->mutex);
 		satisfied = node->flushed_op >= waiter->want[i].op || node->damaged != ERR_OK;
+		if (waiter->until_settled && node->content != NULL &&
+		    content_is_unsettled(node->content))
+			satisfied = node->damaged != ERR_OK;
 		if (node->damaged != ERR_OK)
 			*err = node->damaged;
 		pthread_mutex_unlock(&node->mutex);
@@ -175,7 +178,7 @@ static void answer_waiters(struct committer *committer, enum err err)
 		struct waiter *waiter = answered;
 
 		answered = waiter->next;
-		waiter->done(waiter->ctx, waiter->err, waiter->bytes);
+		waiter->done(waiter->ctx, waiter->until_settled ? ERR_OK : waiter->err, waiter->bytes);
 		waiter_free(committer->store, waiter);
 	}
 	pthread_mutex_lock(&committer->mutex);
@@ -348,28 +351,43 @@ static enum err want(struct store *store, struct waiter *waiter, struct node *no
 	return err;
 }
 
-void committer_wait_node(struct committer *committer, struct node *node, uint64_t op,
-			 size_t bytes, store_done *done, void *ctx)
+/* Of `waiter`, which says what is wanted beyond the node's state; it goes to the list, or is freed. */
+static enum err wait_node(struct committer *committer, struct node *node, uint64_t op,
+			  const struct waiter *wanted)
 {
 	struct store *store = committer->store;
 	struct waiter *waiter = calloc(1, sizeof(*waiter) + sizeof(waiter->want[0]));
 	enum err err;
 
-	if (waiter == NULL) {
-		done(ctx, ERR_NO_MEMORY, 0);
-		return;
-	}
-	waiter->done = done;
-	waiter->ctx = ctx;
-	waiter->bytes = bytes;
+	if (waiter == NULL)
+		return ERR_NO_MEMORY;
+	*waiter = *wanted;
 	waiter->names_op = atomic_load(&store->names_op);
 	err = want(store, waiter, node, op);
-	if (err != ERR_OK) {
+	if (err == ERR_OK)
+		add_waiter(committer, waiter, false);
+	else
 		waiter_free(store, waiter);
+	return err;
+}
+
+void committer_wait_node(struct committer *committer, struct node *node, uint64_t op,
+			 size_t bytes, store_done *done, void *ctx)
+{
+	const struct waiter wanted = {.done = done, .ctx = ctx, .bytes = bytes};
+	enum err err = wait_node(committer, node, op, &wanted);
+
+	if (err != ERR_OK)
 		done(ctx, err, 0);
-		return;
-	}
-	add_waiter(committer, waiter, false);
+}
+
+void committer_wait_settled(struct committer *committer, struct node *node, uint64_t op,
+			    store_done *done, void *ctx)
+{
+	const struct waiter wanted = {.done = done, .ctx = ctx, .until_settled = true};
+
+	if (wait_node(committer, node, op, &wanted) != ERR_OK)
+		done(ctx, ERR_OK, 0);
 }
 
 void committer_wait_all(struct committer *committer, store_done *done, void *ctx)

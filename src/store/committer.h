@@ -24,6 +24,9 @@ void committer_free(struct committer *committer);
  */
 void committer_wait_node(struct committer *committer, struct node *node, uint64_t op,
 			 size_t bytes, store_done *done, void *ctx);
+/* The same, and until its truncations are applied; `done` gets ERR_OK in any case. */
+void committer_wait_settled(struct committer *committer, struct node *node, uint64_t op,
+			    store_done *done, void *ctx);
 /* The same for everything that is dirty now. */
 void committer_wait_all(struct committer *committer, store_done *done, void *ctx);
 

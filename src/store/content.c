@@ -476,6 +476,13 @@ uint64_t content_floor(const struct content *content)
 	return floor;
 }
 
+bool content_is_unsettled(const struct content *content)
+{
+	uint64_t floor = content_floor(content);
+
+	return floor < content->high_block && content->high_block - floor >= SETTLE_BLOCKS_MIN;
+}
+
 enum err cut_take(struct content *content, struct cut **out)
 {
 	struct cut *cut = calloc(1, sizeof(*cut));

@@ -126,6 +126,8 @@ enum err content_streamable(struct store *store, struct content *content, uint64
 uint64_t content_hole_from(const struct content *content);
 /* R4: nothing streams at or above: the smallest of all shrinks not applied yet. */
 uint64_t content_floor(const struct content *content);
+/* Enough was cut off, and is not applied, that new content had better wait.  node->mutex held. */
+bool content_is_unsettled(const struct content *content);
 /* Streamed blocks that no flush has covered?  node->mutex held. */
 bool content_has_unflushed(const struct content *content);
 

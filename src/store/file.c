@@ -249,6 +249,28 @@ void store_fsync(struct store *store, uint64_t number, store_done *done, void *c
 	node_put(store, node);
 }
 
+void store_settle(struct store *store, uint64_t number, store_done *done, void *ctx)
+{
+	struct node *node = node_find(store, number);
+	bool is_unsettled = false;
+	uint64_t op = 0;
+
+	if (node != NULL) {
+		pthread_mutex_lock(&node->mutex);
+		/* Streamed data would have to be flushed first: that takes longer than it saves. */
+		is_unsettled = node->content != NULL && content_is_unsettled(node->content) &&
+			       !content_has_unflushed(node->content);
+		op = node->op;
+		pthread_mutex_unlock(&node->mutex);
+	}
+	if (is_unsettled)
+		committer_wait_settled(store->committer, node, op, done, ctx);
+	else
+		done(ctx, ERR_OK, 0);
+	if (node != NULL)
+		node_put(store, node);
+}
+
 void store_sync(struct store *store, store_done *done, void *ctx)
 {
 	enum err err = store_may_read(store);

@@ -268,6 +268,13 @@ enum err store_parent(struct store *store, uint64_t dir, uint64_t *parent) MUST_
 
 enum err store_open_node(struct store *store, uint64_t number, bool truncate) MUST_CHECK;
 void store_release_node(struct store *store, uint64_t number);
+/*
+ * For who answers a truncation.  Where much was cut off that is durable, what is
+ * written next could not go in place before the truncation is applied (R4): it
+ * would be written twice, through the journal.  `done` is called, always with
+ * ERR_OK, when that is over: at once if there is nothing to wait for.
+ */
+void store_settle(struct store *store, uint64_t number, store_done *done, void *ctx);
 
 enum err store_read(struct store *store, uint64_t number, uint64_t offset, void *data, size_t len,
 		    size_t *got) MUST_CHECK;

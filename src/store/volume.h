@@ -47,6 +47,7 @@
 #define BACKLOG_MARGIN       (8u << 20)   /* beyond DIRTY_MAX: then callers sleep (room.h) */
 #define STREAMED_MAX         (8u << 20)   /* entries of one file's streamed blocks */
 #define STREAM_THRESHOLD     (256u << 10) /* fresh bytes of a file that go through the journal */
+#define SETTLE_BLOCKS_MIN    256u         /* so much cut off, and writers had better wait for it */
 #define STREAM_REQUEST_MIN   (64u << 10)  /* a write of that many fresh bytes streams at once */
 #define WRITE_MAX            (1u << 20)
 #define CHUNK_LEN            (256u << 10) /* encrypt and write in pieces that stay in cache */
@@ -168,6 +169,7 @@ struct waiter {
 	void *ctx;
 	enum err err;
 	uint64_t names_op;         /* namespace changes up to here too */
+	bool until_settled;        /* besides, no shrink is unapplied; never fails */
 	size_t bytes;
 	size_t count;
 	struct { struct node *node; uint64_t op; } want[];

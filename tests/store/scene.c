@@ -154,6 +154,12 @@ void scene_fsync_begin(struct scene *scene, uint64_t number, struct answer *answ
 	store_fsync(scene->store, number, answered, answer);
 }
 
+void scene_settle_begin(struct scene *scene, uint64_t number, struct answer *answer)
+{
+	*answer = (struct answer){.err = ERR_OK};
+	store_settle(scene->store, number, answered, answer);
+}
+
 int scene_fsync_held(struct scene *scene, uint64_t number, enum watch_call call, const char *path,
 		     struct answer *answer)
 {

@@ -58,6 +58,7 @@ struct answer {
 	enum err err;
 };
 void scene_fsync_begin(struct scene *scene, uint64_t number, struct answer *answer);
+void scene_settle_begin(struct scene *scene, uint64_t number, struct answer *answer);
 /* Begun and held before its first such call on the disk, which is the hold's number. */
 int scene_fsync_held(struct scene *scene, uint64_t number, enum watch_call call, const char *path,
 		     struct answer *answer);

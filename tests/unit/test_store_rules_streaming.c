@@ -92,6 +92,48 @@ START_TEST(r4_nothing_streams_below_a_shrink_in_a_cut)
 }
 END_TEST
 
+/* Not a rule: what keeps a file that is made anew from being written twice. */
+START_TEST(r4_who_waits_for_a_truncation_streams)
+{
+	struct scene scene;
+	struct answer answer;
+	uint64_t x, since;
+	int apply;
+
+	x = scene_new_with_x(&scene, 2 * MIB);
+	apply = watch_hold(scene.disk, WATCH_TRUNCATE, "objects/", false);
+	scene_truncate(&scene, x, 0);
+	scene_settle_begin(&scene, x, &answer);
+	ck_assert(watch_wait_held(scene.disk, apply, &answer.is_there));
+	ck_assert(!atomic_load(&answer.is_there));
+	scene_release(&scene, apply, &answer);
+	since = watch_now();
+	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
+	ck_assert_uint_gt(watch_count(scene.disk, since, WATCH_PWRITE, "objects/"), 0);
+	/* Nothing to wait for: little was cut off. */
+	scene_sync(&scene);
+	scene_truncate(&scene, x, 0);
+	scene_settle_begin(&scene, x, &answer);
+	ck_assert(atomic_load(&answer.is_there));
+	scene_free(&scene);
+}
+END_TEST
+
+START_TEST(r4_who_waits_for_a_truncation_does_not_wait_for_a_frozen_store)
+{
+	struct scene scene;
+	struct answer answer;
+	uint64_t x;
+
+	x = scene_new_with_x(&scene, 2 * MIB);
+	watch_fail(scene.disk, WATCH_PWRITE, "journal", ERR_IO);
+	scene_truncate(&scene, x, 0);
+	scene_settle_begin(&scene, x, &answer);
+	ck_assert_ok(answer_wait(&answer));
+	scene_free(&scene);
+}
+END_TEST
+
 START_TEST(i10_data_of_the_final_state_only)
 {
 	struct scene scene, after;
@@ -427,7 +469,8 @@ END_TEST
 
 RULES(streaming, i2_nothing_streams_where_a_transaction_is_not_applied,
       i9_nothing_streams_below_an_unapplied_shrink, r4_nothing_streams_below_a_shrink_in_memory,
-      r4_nothing_streams_below_a_shrink_in_a_cut, i10_data_of_the_final_state_only,
+      r4_nothing_streams_below_a_shrink_in_a_cut, r4_who_waits_for_a_truncation_streams,
+      r4_who_waits_for_a_truncation_does_not_wait_for_a_frozen_store, i10_data_of_the_final_state_only,
       i11_replay_skips_what_is_synced, i11_base_is_what_was_applied_before_the_flush,
       r1_nobody_waits_for_anothers_stream, r1_a_cut_is_ready_when_its_data_is_durable,
       r1_a_cut_is_frozen, r1_the_timer_starts_the_flusher, r2_an_fsync_takes_a_cut_of_its_own,

@@ -1,0 +1,51 @@
+#!/bin/sh
+# The model of the commit protocol: no crash state that recovery gets wrong, and
+# each rule, broken, is found out within a few seconds.
+#
+# The clean model begins at another seed each time; a broken one always at the
+# same, so that what is found is found again.
+: "${builddir:=.}"
+model=$builddir/tests/crash/commit-model
+log=$(mktemp "${TMPDIR:-/tmp}/phifs-model.XXXXXX") || exit 99
+trap 'rm -f "$log" "$log.list"' EXIT
+failed=0 number=0
+
+# ok STATUS NAME
+ok() {
+	number=$((number + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		sed 's/^/# /' "$log"
+		failed=1
+	fi
+}
+
+is_clean() {
+	"$model" --seconds "$1" --seed "$(date +%s)" ${2:+--broken "$2"} >"$log" 2>&1
+}
+
+# A violation is status 1; anything else is a model that does not run.
+is_found() {
+	"$model" --broken "$1" --first --seconds 60 >"$log" 2>&1
+	[ $? -eq 1 ] && grep -q '^violation: ' "$log"
+}
+
+"$model" --list >"$log.list" || exit 99
+echo "1..$(($(wc -l <"$log.list") + 1))"
+is_clean 5
+ok $? "the protocol: $(tail -n 1 "$log")"
+while read -r rule what; do
+	case $what in
+	*'(masked'*)
+		is_clean 1 "$rule"
+		ok $? "$rule broken: another rule stands before it"
+		;;
+	*)
+		is_found "$rule"
+		ok $? "$rule broken: $(sed -n 's/^violation: \([^;]*\).*/\1/p' "$log" | head -n 1)"
+		;;
+	esac
+done <"$log.list"
+exit $failed

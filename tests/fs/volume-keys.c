@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/secmem.h"
 #include "crypto/crypto.h"
 #include "keys/keyfile.h"
 #include "keys/keyring.h"
@@ -54,5 +55,8 @@ int main(int argc, char **argv)
 	must(keyring_object_key(keyring, epoch, id, key), "object key");
 	print(key);
 	print(key + MASTER_KEY_LEN);
+	keyring_free(keyring);
+	slots_free(slots);
+	secmem_free(bytes);
 	return EXIT_SUCCESS;
 }

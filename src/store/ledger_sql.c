@@ -20,6 +20,7 @@
 
 #define VALUE_BYTES_MAX 4096 /* longest text or blob SQLite may handle here */
 #define URI_LEN_MAX	(3 * PATH_MAX + 64)
+#define OURS_ALONE	"unix-excl" /* one process, all of its connections */
 #define STRINGIFY(x)	STRINGIFY_(x)
 #define STRINGIFY_(x)	#x
 
@@ -140,11 +141,16 @@ enum err ledger_sql_run(sqlite3 *db, sqlite3_stmt *statement)
 
 /* --- connections ------------------------------------------------------------------- */
 
-static enum err connect(const char *path, int flags, sqlite3 **out)
+/*
+ * `vfs` is OURS_ALONE wherever we may write: then the index of the log is in our
+ * memory.  Else it is a mapped file, and a disk that fails would be a SIGBUS, not
+ * an error that freezes the volume (I24).
+ */
+static enum err connect(const char *path, int flags, const char *vfs, sqlite3 **out)
 {
 	sqlite3 *db = NULL;
 	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-				 NULL);
+				 vfs);
 
 	if (rc != SQLITE_OK) {
 		enum err err = ledger_sql_error(db, rc);
@@ -226,7 +232,7 @@ static enum err insert_volume(sqlite3 *db, const uint8_t fs_id[LEDGER_FS_ID_LEN]
 enum err ledger_sql_create(const char *path, const uint8_t fs_id[LEDGER_FS_ID_LEN], sqlite3 **out)
 {
 	sqlite3 *db;
-	enum err err = connect(path, SQLITE_OPEN_READWRITE, &db);
+	enum err err = connect(path, SQLITE_OPEN_READWRITE, OURS_ALONE, &db);
 
 	if (err != ERR_OK)
 		return err;
@@ -380,14 +386,15 @@ static enum err connect_immutable(const char *path, sqlite3 **db)
 		}
 	}
 	snprintf(uri + len, sizeof(uri) - len, "?immutable=1");
-	return connect(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, db);
+	return connect(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL, db);
 }
 
 static enum err open_reader(struct ledger *ledger, const char *path)
 {
 	enum err err = ledger->read_only && is_immutable(path)
 			       ? connect_immutable(path, &ledger->reader)
-			       : connect(path, SQLITE_OPEN_READONLY, &ledger->reader);
+			       : connect(path, SQLITE_OPEN_READONLY,
+					 ledger->read_only ? NULL : OURS_ALONE, &ledger->reader);
 
 	if (err == ERR_OK)
 		err = set_pragmas(ledger->reader);
@@ -400,7 +407,7 @@ static enum err open_reader(struct ledger *ledger, const char *path)
 
 static enum err open_writer(struct ledger *ledger, const char *path)
 {
-	enum err err = connect(path, SQLITE_OPEN_READWRITE, &ledger->writer);
+	enum err err = connect(path, SQLITE_OPEN_READWRITE, OURS_ALONE, &ledger->writer);
 
 	if (err == ERR_OK)
 		err = check_format(ledger->writer);

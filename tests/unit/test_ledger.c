@@ -2,6 +2,7 @@
 #include "ledger_unit.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static const uint8_t other_key[32] = {1};
@@ -321,6 +322,24 @@ START_TEST(test_walk_unlinked)
 }
 END_TEST
 
+/* A disk that fails is an error, not the SIGBUS that a mapped file of it would be. */
+START_TEST(test_nothing_is_mapped)
+{
+	struct ledger *ledger = create_with(2);
+	FILE *maps;
+	char line[4096];
+
+	put(ledger, 3, 1);
+	commit(ledger, 2);
+	maps = fopen("/proc/self/maps", "r");
+	ck_assert_ptr_nonnull(maps);
+	while (fgets(line, sizeof(line), maps) != NULL)
+		ck_assert_msg(strstr(line, dir) == NULL, "mapped: %s", line);
+	fclose(maps);
+	finish(ledger);
+}
+END_TEST
+
 UNIT_MAIN("ledger", test_create, test_locked, test_round_trip, test_uncommitted, test_invalid_rows,
 	  test_commit_does_not_block, test_commit_fails, test_read_only, test_walk,
-	  test_walk_unlinked)
+	  test_walk_unlinked, test_nothing_is_mapped)

@@ -256,6 +256,11 @@ static enum err prepare(struct store *store, struct store_recovery *recovery)
 		return err;
 	err = journal_open(store->ciphertext, store->state, store->keyring, &start,
 			   &store->journal);
+	/* The slot of the last transaction may be torn; the next one goes over the other. */
+	if (err == ERR_OK)
+		err = journal_write_anchor(store->journal);
+	if (err == ERR_OK)
+		err = journal_sync_anchor(store->journal);
 	if (err != ERR_OK)
 		return err;
 	atomic_store(&store->frozen, ERR_OK);

@@ -101,6 +101,43 @@ START_TEST(i14_a_journal_without_what_the_anchor_names_is_refused)
 }
 END_TEST
 
+/* The anchor of that transaction as a write that was cut off left it. */
+static void tear_anchor(struct scene *scene, uint64_t seq)
+{
+	struct backing *state = scene->world.state;
+	uint8_t half[ANCHOR_LEN / 2] = {0};
+	int file;
+
+	ck_assert_ok(state->ops->open(state, "anchor", 0, &file));
+	ck_assert_ok(state->ops->pwrite(state, file, half, sizeof(half),
+					(seq & 1) * ANCHOR_SLOT_LEN + ANCHOR_LEN / 2));
+	state->ops->close(state, file);
+}
+
+START_TEST(i14_a_torn_anchor_is_mended_before_the_other_is_written)
+{
+	struct scene scene, once, twice;
+	uint64_t seq;
+
+	scene_new(&scene);
+	scene_create(&scene, "x");
+	scene_sync(&scene);
+	seq = journal_seq(scene.store->journal);
+	scene_cut_closed(&scene, 1, 1, &once);
+	tear_anchor(&once, seq);
+	ck_assert_ok(scene_open(&once));
+	ck_assert_uint_eq(once.recovery.adopted, 1);
+	scene_commit_another(&once);
+	seq = journal_seq(once.store->journal);
+	scene_cut_closed(&once, 1, 1, &twice);
+	tear_anchor(&twice, seq);
+	ck_assert_ok(scene_open(&twice));
+	scene_free(&twice);
+	scene_free(&once);
+	scene_free(&scene);
+}
+END_TEST
+
 START_TEST(i14_the_anchor_names_one_history)
 {
 	struct scene ours, copy, theirs, mixed;
@@ -234,4 +271,5 @@ END_TEST
 RULES(history, i14_a_header_is_what_its_mac_covers, i14_a_whole_tail_is_adopted,
       i14_the_first_bad_tag_ends_the_journal,
       i14_a_journal_without_what_the_anchor_names_is_refused, i14_the_anchor_names_one_history,
+      i14_a_torn_anchor_is_mended_before_the_other_is_written,
       i15_each_mount_is_a_session_of_its_own, i15_another_sessions_transaction_never_chains)

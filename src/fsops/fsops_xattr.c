@@ -5,7 +5,7 @@
 
 #include "fsops/reply_buffer.h"
 
-static const char trusted_prefix[] = "trusted.";
+static const char user_prefix[] = "user.", trusted_prefix[] = "trusted.";
 
 static bool has_prefix(const char *name, const char *prefix)
 {
@@ -18,7 +18,12 @@ static bool has_prefix(const char *name, const char *prefix)
  */
 static bool is_kept(fuse_req_t req, const char *name)
 {
-	if (has_prefix(name, "user.") || has_prefix(name, trusted_prefix))
+	/* A prefix is no name. */
+	if (strcmp(name, user_prefix) == 0 || strcmp(name, trusted_prefix) == 0) {
+		fuse_reply_err(req, err_errno(ERR_INVALID));
+		return false;
+	}
+	if (has_prefix(name, user_prefix) || has_prefix(name, trusted_prefix))
 		return true;
 	fuse_reply_err(req, err_errno(ERR_UNSUPPORTED));
 	return false;

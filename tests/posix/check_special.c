@@ -1,5 +1,5 @@
 /* Fifos, sockets, devices, locks. */
-#include "posix.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* rename(2), with all its flags. */
-#include "posix.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* What goes through the page cache: mappings, sendfile, splice, exec. */
-#include "posix.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

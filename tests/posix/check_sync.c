@@ -1,5 +1,5 @@
 /* Durability calls: that they succeed and what was written is there; crashes are another test's. */
-#include "posix.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

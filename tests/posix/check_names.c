@@ -1,5 +1,5 @@
 /* Names: creating, listing, links, symbolic links, directories. */
-#include "posix.h"
+#include "suite.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Modes, owners, times, extended attributes. */
-#include "posix.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* fallocate, SEEK_HOLE and SEEK_DATA, copy_file_range, statfs. */
-#include "posix.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Reading and writing: sizes, holes, overwriting, appending, truncating. */
-#include "posix.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

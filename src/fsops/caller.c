@@ -150,7 +150,22 @@ void caller_subject(const struct caller *caller, struct policy_subject *subject)
 					   .group_count = caller->group_count};
 }
 
-static enum err read_person(struct callers *callers, struct caller *caller, uid_t uid)
+static bool is_young(const struct caller *caller)
+{
+	return clock_boot_ns() - caller->read_ns < CALLER_AGE_MS * NS_PER_MS;
+}
+
+/* The cgroup decides nothing: a young look at the same process (`before`, or NULL) is good enough. */
+static void read_unit(struct audit_person *person, const struct caller *before)
+{
+	if (before != NULL && before->person.unit[0] != '\0' && is_young(before))
+		memcpy(person->unit, before->person.unit, sizeof(person->unit));
+	else
+		proc_unit((pid_t)person->pid, person->unit, sizeof(person->unit));
+}
+
+static enum err read_person(struct callers *callers, struct caller *caller, uid_t uid,
+			    const struct caller *before)
 {
 	struct audit_person *person = &caller->person;
 	pid_t tgid = caller->process->tgid;
@@ -159,12 +174,13 @@ static enum err read_person(struct callers *callers, struct caller *caller, uid_
 	person->pid = tgid;
 	if (proc_login_uid(tgid, &person->login_uid) != ERR_OK)
 		return ERR_DENIED;
-	person->session = proc_session(tgid);
+	/* The kernel gives both at once. */
+	person->session = person->login_uid == LOGIN_UID_UNSET ? UINT32_MAX : proc_session(tgid);
 	users_name(callers->users, uid, person->user);
 	if (person->login_uid != LOGIN_UID_UNSET)
 		users_name(callers->users, person->login_uid, person->login_user);
 	proc_executable(tgid, person->exe, sizeof(person->exe));
-	proc_unit(tgid, person->unit, sizeof(person->unit));
+	read_unit(person, before);
 	if (person->login_uid == LOGIN_UID_UNSET)
 		snprintf(person->from, sizeof(person->from), "service");
 	else
@@ -172,9 +188,10 @@ static enum err read_person(struct callers *callers, struct caller *caller, uid_
 	return ERR_OK;
 }
 
-/* Takes `process` over, also on failure. */
+/* Takes `process` over, also on failure; `before`: an earlier look at it, or NULL. */
 static enum err caller_read(struct callers *callers, struct process *process, pid_t tid,
-			    uid_t uid, gid_t gid, struct caller **caller)
+			    uid_t uid, gid_t gid, const struct caller *before,
+			    struct caller **caller)
 {
 	gid_t groups[POLICY_GROUPS_MAX];
 	struct caller *c = NULL;
@@ -195,7 +212,7 @@ static enum err caller_read(struct callers *callers, struct process *process, pi
 	c->groups[0] = gid; /* the fsgid: its primary group */
 	memcpy(c->groups + 1, groups, count * sizeof(gid_t));
 	c->group_count = count + 1;
-	err = read_person(callers, c, uid);
+	err = read_person(callers, c, uid, before);
 	c->read_ns = clock_boot_ns();
 	if (err != ERR_OK || !caller_has_thread(c, tid)) {
 		caller_put(c);
@@ -250,11 +267,6 @@ static void cache_put(struct callers *callers, struct caller *caller)
 	pthread_mutex_unlock(&shard->mutex);
 }
 
-static bool is_young(const struct caller *caller)
-{
-	return clock_boot_ns() - caller->read_ns < CALLER_AGE_MS * NS_PER_MS;
-}
-
 /* The thread group of a thread: most callers have one thread, or use the first. */
 static enum err group_of(pid_t tid, pid_t *tgid)
 {
@@ -272,7 +284,7 @@ enum err caller_of(struct callers *callers, pid_t tid, uid_t uid, gid_t gid, boo
 		   struct caller **caller)
 {
 	struct process *process = NULL;
-	struct caller *cached;
+	struct caller *cached, *before = NULL;
 	pid_t tgid;
 	enum err err = group_of(tid, &tgid);
 
@@ -285,14 +297,15 @@ enum err caller_of(struct callers *callers, pid_t tid, uid_t uid, gid_t gid, boo
 			*caller = cached;
 			return ERR_OK;
 		}
+		before = cached;
 		process = cached->process;
 		atomic_fetch_add(&process->users, 1);
 	} else {
 		err = process_open(tgid, &process);
 	}
-	caller_put(cached);
 	if (err == ERR_OK)
-		err = caller_read(callers, process, tid, uid, gid, caller);
+		err = caller_read(callers, process, tid, uid, gid, before, caller);
+	caller_put(cached);
 	if (err == ERR_OK)
 		cache_put(callers, *caller);
 	return err;

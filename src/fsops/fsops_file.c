@@ -12,13 +12,14 @@
 void operation_open_flags(struct fsops *fsops, struct handle *handle, struct fuse_file_info *fi)
 {
 	fi->keep_cache = 0;
-	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 	if (fsops->config.old_kernel && handle_has_mmap(handle)) {
 		fi->direct_io = 0;
 		handle_set_cached(handle);
 	} else {
 		fi->direct_io = 1;
 	}
+	/* Nothing waits for a close: mapped pages are written back by the unmapping (fuse_vma_close). */
+	fi->noflush = 1;
 }
 
 static enum err create_and_open(struct guard *guard, struct fsops *fsops, uint64_t dir,

@@ -17,22 +17,11 @@
 #define PTS_MAJOR_LAST  143u
 #define TTY_MAJOR       4u
 
-static size_t read_fd(int fd, char *text, size_t size)
-{
-	size_t len = 0;
-	ssize_t got;
-
-	while (len + 1 < size && (got = read(fd, text + len, size - 1 - len)) > 0)
-		len += (size_t)got;
-	text[len] = '\0';
-	return len;
-}
-
 /* The file `name` of /proc/PID; its length, 0 if it cannot be read. */
 static size_t read_file(pid_t pid, const char *name, char *text, size_t size)
 {
 	char path[64];
-	size_t len;
+	ssize_t len;
 	int fd;
 
 	text[0] = '\0';
@@ -40,9 +29,13 @@ static size_t read_file(pid_t pid, const char *name, char *text, size_t size)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	len = read_fd(fd, text, size);
+	/* Files of one record: one read gives all of it (seq_file, single_open). */
+	len = read(fd, text, size - 1);
 	close(fd);
-	return len;
+	if (len < 0)
+		len = 0;
+	text[len] = '\0';
+	return (size_t)len;
 }
 
 /* What follows "\nNAME:" in a status file. */

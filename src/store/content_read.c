@@ -1,8 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/aead.h"
+#include "base/crew.h"
 #include "base/secmem.h"
+#include "crypto/aead.h"
 #include "store/break.h"
 #include "store/content.h"
 #include "store/scratch.h"
@@ -10,7 +11,16 @@
 /* What one block of a read needs from the backing. */
 enum source { SOURCE_DONE, SOURCE_DISK, SOURCE_INLINE };
 
+/* Blocks side by side on the backing; one piece of work for the crew. */
+struct read_run {
+	uint32_t first, count; /* of the plan */
+	uint64_t bad;          /* the block, if err is not ERR_OK */
+	enum err err;
+};
+
 struct plan {
+	struct store *store;
+	struct content *content;
 	uint64_t first;      /* block */
 	uint32_t count;
 	uint64_t offset;     /* of the whole request */
@@ -21,6 +31,8 @@ struct plan {
 	uint8_t entries[WRITE_MAX / BLOCK_SIZE + 2][ENTRY_LEN];
 	uint8_t body[NODE_BODY_LEN]; /* SOURCE_INLINE */
 	uint32_t inline_len;
+	struct read_run runs[WRITE_MAX / BLOCK_SIZE + 2];
+	uint32_t run_count;
 };
 
 /* The part of block `i` of the plan that the request wants. */
@@ -149,45 +161,64 @@ static uint32_t run_length(const struct plan *plan, uint32_t i)
 	return n;
 }
 
-static enum err read_run(struct store *store, struct content *content, struct plan *plan,
-			 uint32_t i, uint32_t n, uint64_t *bad)
+static enum err fetch_run(struct plan *plan, const struct read_run *run, uint8_t *cipher)
 {
-	uint8_t *cipher = scratch_cipher();
+	struct backing *disk = plan->store->ciphertext;
 	int file;
-	enum err err = content_open_file(store, content, CONTENT_EXISTING, &file);
+	enum err err = content_open_file(plan->store, plan->content, CONTENT_EXISTING, &file);
 
-	if (err == ERR_NOT_FOUND)
-		return ERR_DELETED;
-	if (err != ERR_OK || cipher == NULL)
-		return err != ERR_OK ? err : ERR_NO_MEMORY;
-	err = store->ciphertext->ops->pread(store->ciphertext, file, cipher,
-					    (size_t)n * BLOCK_SIZE,
-					    layout_page_of_block(plan->first + i) * BLOCK_SIZE);
-	for (uint32_t k = 0; k < n && err == ERR_OK; k++) {
-		err = open_block(content, plan, i + k, cipher + (size_t)k * BLOCK_SIZE);
-		*bad = plan->first + i + k;
-	}
-	return err;
+	if (err == ERR_OK)
+		err = disk->ops->pread(disk, file, cipher, (size_t)run->count * BLOCK_SIZE,
+				       layout_page_of_block(plan->first + run->first) * BLOCK_SIZE);
+	return err == ERR_NOT_FOUND ? ERR_DELETED : err;
 }
 
-static enum err follow_plan(struct store *store, struct content *content, struct plan *plan,
-			    uint64_t *bad)
+/* Read a run and decrypt it to where it is wanted; on any thread. */
+static void read_run(void *ctx, unsigned int piece)
+{
+	struct plan *plan = ctx;
+	struct read_run *run = &plan->runs[piece];
+	uint8_t *cipher = scratch_cipher();
+
+	run->bad = 0;
+	run->err = cipher == NULL ? ERR_NO_MEMORY : fetch_run(plan, run, cipher);
+	for (uint32_t k = 0; k < run->count && run->err == ERR_OK; k++) {
+		run->bad = plan->first + run->first + k;
+		run->err = open_block(plan->content, plan, run->first + k,
+				      cipher + (size_t)k * BLOCK_SIZE);
+	}
+}
+
+/* The first error, and where it is. */
+static enum err read_runs(struct plan *plan, uint64_t *bad)
+{
+	crew_run(plan->store->crew, plan->run_count, read_run, plan);
+	for (uint32_t i = 0; i < plan->run_count; i++) {
+		*bad = plan->runs[i].bad;
+		if (plan->runs[i].err != ERR_OK)
+			return plan->runs[i].err;
+	}
+	return ERR_OK;
+}
+
+static enum err follow_plan(struct plan *plan, uint64_t *bad)
 {
 	enum err err = ERR_OK;
 
+	plan->run_count = 0;
 	for (uint32_t i = 0; i < plan->count && err == ERR_OK;) {
 		uint32_t n = 1;
 
 		if (plan->source[i] == SOURCE_INLINE) {
 			*bad = 0;
-			err = open_inline(content, plan, i);
+			err = open_inline(plan->content, plan, i);
 		} else if (plan->source[i] == SOURCE_DISK) {
 			n = run_length(plan, i);
-			err = read_run(store, content, plan, i, n, bad);
+			plan->runs[plan->run_count++] = (struct read_run){.first = i, .count = n};
 		}
 		i += n;
 	}
-	return err;
+	return err == ERR_OK ? read_runs(plan, bad) : err;
 }
 
 /*
@@ -228,7 +259,7 @@ static enum err read_piece(struct store *store, struct content *content, struct 
 		pthread_mutex_unlock(&content->node->mutex);
 		if (err != ERR_OK)
 			return err;
-		err = follow_plan(store, content, plan, &bad);
+		err = follow_plan(plan, &bad);
 	} while (err == ERR_TAMPERED && must_retry(store, content, plan->apply_count, &err));
 	if (err == ERR_TAMPERED || err == ERR_DELETED)
 		store_report(store, content->node, err, bad);
@@ -245,6 +276,8 @@ enum err content_read(struct store *store, struct content *content, uint64_t off
 	while (len > 0 && err == ERR_OK) {
 		size_t piece = len < WRITE_MAX ? len : WRITE_MAX;
 
+		plan->store = store;
+		plan->content = content;
 		plan->first = offset / BLOCK_SIZE;
 		plan->count = (uint32_t)((offset + piece + BLOCK_SIZE - 1) / BLOCK_SIZE - plan->first);
 		plan->offset = offset;

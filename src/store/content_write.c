@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crew.h"
 #include "crypto/nonce.h"
 #include "store/break.h"
 #include "store/content.h"
@@ -15,6 +16,14 @@
 #include "store/scratch.h"
 
 #define BATCH_MAX (WRITE_MAX / BLOCK_SIZE + 2)
+#define RUNS_MAX  (BATCH_MAX / 2 + 1)
+
+/* Blocks side by side that go in place; one piece of work for the crew. */
+struct stream_run {
+	uint32_t first, count;  /* of the batch */
+	struct extent *extent;
+	enum err err;
+};
 
 /* One write on its way. */
 struct batch {
@@ -28,6 +37,9 @@ struct batch {
 	bool stream[BATCH_MAX];    /* goes in place at once */
 	bool was_hole[BATCH_MAX];
 	struct nonce_source nonces;
+	int file;                  /* of the object, if something streams */
+	struct stream_run runs[RUNS_MAX];
+	uint32_t run_count;
 	struct extent *extents[BATCH_MAX + 1];
 	uint32_t extent_count;
 };
@@ -124,41 +136,63 @@ static enum err prepare_dirty(struct batch *batch, uint64_t block, const uint8_t
 	return ERR_OK;
 }
 
-/* Encrypt blocks i .. i+n-1, which lie side by side, and write them in place. */
-static enum err stream_run(struct batch *batch, uint32_t i, uint32_t n, int file)
+static enum err seal_run(struct batch *batch, const struct stream_run *run, uint8_t *cipher)
 {
-	struct store *store = batch->store;
-	struct extent *extent = extent_new_stream(batch->first + i, n);
-	uint8_t *cipher = scratch_cipher();
 	enum err err = ERR_OK;
 
-	if (extent == NULL || cipher == NULL) {
-		extent_put(extent);
-		return ERR_NO_MEMORY;
-	}
-	for (uint32_t k = 0; k < n && err == ERR_OK; k++) {
+	for (uint32_t k = 0; k < run->count && err == ERR_OK; k++) {
 		uint8_t ad[BLOCK_AD_LEN];
-		uint8_t *entry = extent->entries[k];
+		uint8_t *entry = run->extent->entries[k];
 		uint32_t from, len;
 
-		block_ad(batch->first + i + k, BLOCK_KIND_DATA, ad);
+		block_ad(batch->first + run->first + k, BLOCK_KIND_DATA, ad);
 		/* I19 */
 		if (!STORE_BREAK(I19_SAME_NONCE))
 			nonce_next(&batch->nonces, entry);
 		err = aead_seal(aead_thread(), batch->content->key, entry, ad, sizeof(ad),
-				source_of(batch, i + k, &from, &len), BLOCK_SIZE,
+				source_of(batch, run->first + k, &from, &len), BLOCK_SIZE,
 				cipher + (size_t)k * BLOCK_SIZE, entry + AEAD_NONCE_LEN);
 	}
-	if (err == ERR_OK)
-		err = store->ciphertext->ops->pwrite(
-			store->ciphertext, file, cipher, (size_t)n * BLOCK_SIZE,
-			layout_page_of_block(batch->first + i) * BLOCK_SIZE);
-	if (err != ERR_OK) {
-		extent_put(extent);
+	return err;
+}
+
+/* Encrypt a run and write it in place; on any thread. */
+static void stream_run(void *ctx, unsigned int piece)
+{
+	struct batch *batch = ctx;
+	struct stream_run *run = &batch->runs[piece];
+	struct backing *disk = batch->store->ciphertext;
+	uint64_t block = batch->first + run->first;
+	uint8_t *cipher = scratch_cipher();
+
+	run->extent = extent_new_stream(block, run->count);
+	run->err = run->extent == NULL || cipher == NULL ? ERR_NO_MEMORY
+							  : seal_run(batch, run, cipher);
+	if (run->err == ERR_OK)
+		run->err = disk->ops->pwrite(disk, batch->file, cipher,
+					     (size_t)run->count * BLOCK_SIZE,
+					     layout_page_of_block(block) * BLOCK_SIZE);
+}
+
+static enum err stream_runs(struct batch *batch)
+{
+	enum err err = batch->run_count == 0
+			       ? ERR_OK
+			       : content_open_file(batch->store, batch->content,
+						   CONTENT_CREATE_NEW, &batch->file);
+
+	if (err != ERR_OK)
 		return err;
+	crew_run(batch->store->crew, batch->run_count, stream_run, batch);
+	for (uint32_t i = 0; i < batch->run_count; i++) {
+		struct stream_run *run = &batch->runs[i];
+
+		if (run->extent != NULL)
+			batch->extents[batch->extent_count++] = run->extent;
+		if (err == ERR_OK)
+			err = run->err;
 	}
-	batch->extents[batch->extent_count++] = extent;
-	return ERR_OK;
+	return err;
 }
 
 static uint32_t stream_run_length(const struct batch *batch, uint32_t i)
@@ -179,14 +213,11 @@ static enum err prepare(struct batch *batch)
 		err = prepare_dirty(batch, 0, NULL, 0, 0);
 	for (uint32_t i = 0; i < batch->count && err == ERR_OK;) {
 		uint32_t n = 1, from, len;
-		int file;
 
 		if (batch->stream[i]) {
 			n = stream_run_length(batch, i);
-			err = content_open_file(batch->store, batch->content,
-						CONTENT_CREATE_NEW, &file);
-			if (err == ERR_OK)
-				err = stream_run(batch, i, n, file);
+			batch->runs[batch->run_count++] =
+				(struct stream_run){.first = i, .count = n};
 		} else {
 			const uint8_t *data = source_of(batch, i, &from, &len);
 
@@ -194,7 +225,7 @@ static enum err prepare(struct batch *batch)
 		}
 		i += n;
 	}
-	return err;
+	return err == ERR_OK ? stream_runs(batch) : err;
 }
 
 static void count_dirty(struct store *store, struct content *content)

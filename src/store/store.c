@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/crew.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "store/apply.h"
@@ -124,6 +125,7 @@ static void destroy_locks(struct store *store)
 
 static void store_free(struct store *store)
 {
+	crew_free(store->crew);
 	ledger_close(store->ledger);
 	space_free(store->space);
 	pages_clear(&store->pages);
@@ -176,6 +178,8 @@ enum err store_open(const struct store_config *config, struct store **out)
 		err = slab_new(WRITE_MAX, 1, 0, &store->copy_buffers);
 	if (err == ERR_OK)
 		err = ledger_open(config->state_path, config->read_only, &store->ledger);
+	if (err == ERR_OK)
+		err = crew_new(crew_helpers_for_machine(), &store->crew);
 	if (err == ERR_OK)
 		err = space_new(store->ciphertext, store->state, config->read_only, &store->space);
 	if (err != ERR_OK) {

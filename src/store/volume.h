@@ -230,6 +230,7 @@ struct store {
 	atomic_uint change_waiters;
 
 	struct journal *journal;
+	struct crew *crew;           /* encrypts and decrypts with whoever has a large request */
 	struct committer *committer;
 	struct applier *applier;
 	struct flusher *flusher;

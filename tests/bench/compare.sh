@@ -127,7 +127,7 @@ clean_up() {
 		! mountpoint -q "$place/$peer.mnt" || umount -l "$place/$peer.mnt"
 	done
 	[ -z "$through_pid" ] || kill "$through_pid"
-	end_volumes
+	end_volume bench
 	"$private" "$scratch/ng" stop
 	end_place
 }

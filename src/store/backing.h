@@ -92,7 +92,7 @@ enum err backing_real_new(const char *path, struct backing **backing) MUST_CHECK
  */
 enum err backing_fault_new(struct backing *inner, struct backing **backing) MUST_CHECK;
 void backing_fault_arm(struct backing *backing, uint64_t calls, enum err err, bool sticky);
-/* The n-th call from now kills the process (SIGKILL) instead. */
+/* The n-th call from now kills the process (SIGKILL) instead, a write when half of it is made. */
 void backing_fault_arm_kill(struct backing *backing, uint64_t calls);
 /* Changing calls so far. */
 uint64_t backing_fault_calls(struct backing *backing);

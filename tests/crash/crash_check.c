@@ -193,3 +193,85 @@ bool model_check(struct model *model, const struct model_bounds *bounds, struct 
 	free(listing.lines);
 	return is_right;
 }
+
+/* --- going on ------------------------------------------------------------------------------- */
+
+/* The node of directory `path`; "": the root.  Parents are listed before what is in them. */
+static size_t node_of_path(const struct model *model, const char *path)
+{
+	size_t dir = 0;
+
+	while (*path == '/') {
+		char name[MODEL_NAME_MAX];
+		size_t len = strcspn(path + 1, "/");
+
+		snprintf(name, sizeof(name), "%.*s", (int)len, path + 1);
+		dir = (size_t)model_find(model, dir, name);
+		path += 1 + len;
+	}
+	return dir;
+}
+
+static enum err copy_content(struct model *model, size_t node, struct store *store)
+{
+	uint8_t *data = malloc(MODEL_SIZE_MAX);
+	size_t got = 0;
+	enum err err = data == NULL ? ERR_NO_MEMORY
+				    : store_read(store, model_number(model, node), 0, data,
+						 MODEL_SIZE_MAX, &got);
+
+	if (err == ERR_OK && got > 0)
+		model_write(model, node, 0, data, got);
+	free(data);
+	return err;
+}
+
+static enum err copy_attribute(struct model *model, size_t node, struct store *store)
+{
+	uint8_t value[4096];
+	size_t len = sizeof(value);
+	enum err err = store_getxattr(store, model_number(model, node), "user.state", value, &len);
+
+	if (err == ERR_OK)
+		model_set_xattr(model, node, value, len);
+	return err == ERR_NO_ATTR ? ERR_OK : err;
+}
+
+static enum err copy_name(struct model *model, const struct line *line, struct store *store)
+{
+	const char *name = strrchr(line->path, '/') + 1;
+	char above[sizeof(line->path)];
+	size_t dir, node;
+	enum err err = ERR_OK;
+
+	snprintf(above, sizeof(above), "%.*s", (int)(name - 1 - line->path), line->path);
+	dir = node_of_path(model, above);
+	for (node = 1; node < model_node_count(model); node++) {
+		if (model_number(model, node) != line->number)
+			continue;
+		model_link(model, node, dir, name);
+		return ERR_OK;
+	}
+	node = model_create(model, dir, name, (enum model_type)line->type);
+	model_set_number(model, node, line->number);
+	if (line->type == MODEL_FILE)
+		err = copy_content(model, node, store);
+	return err == ERR_OK && line->type == MODEL_FILE ? copy_attribute(model, node, store) : err;
+}
+
+enum err model_from_store(struct model *model, struct store *store)
+{
+	struct listing listing = {.store = store, .lines = model_lines_new()};
+	enum err err = list_store(&listing, STORE_ROOT, "");
+	struct model_ticket ticket;
+
+	for (size_t i = 0; i < listing.count && err == ERR_OK; i++)
+		err = copy_name(model, &listing.lines[i], store);
+	for (size_t i = 0; i < listing.count; i++)
+		store_forget(store, listing.lines[i].number, 1);
+	ticket = model_request(model, MODEL_NODES_MAX);
+	if (err == ERR_OK)
+		model_acknowledge(model, &ticket);
+	free(listing.lines);
+	return err;
+}

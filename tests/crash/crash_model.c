@@ -1,5 +1,6 @@
 #include "crash_model_private.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,8 @@ struct model *model_new(void)
 
 	if (model == NULL)
 		abort();
+	/* What is not touched takes no memory, and no time to clear. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	pthread_mutex_init(&model->mutex, NULL);
 	model->nodes[0].type = MODEL_DIRECTORY;
 	model->nodes[0].number = STORE_ROOT;
@@ -188,6 +191,18 @@ bool model_is_below(const struct model *model, size_t node, size_t ancestor)
 	return node == ancestor;
 }
 
+bool model_name(const struct model *model, size_t node, size_t *dir, char name[MODEL_NAME_MAX])
+{
+	for (size_t i = 0; i < model->entry_count; i++) {
+		if (model->entries[i].node != node)
+			continue;
+		*dir = model->entries[i].dir;
+		memcpy(name, model->entries[i].name, MODEL_NAME_MAX);
+		return true;
+	}
+	return false;
+}
+
 unsigned int model_links(const struct model *model, size_t node)
 {
 	unsigned int links = 0;
@@ -216,11 +231,32 @@ static void remove_entry(struct model *model, size_t dir, const char *name)
 		*entry = model->entries[--model->entry_count];
 }
 
+void model_tell(struct model *model, model_told *told, void *ctx)
+{
+	pthread_mutex_lock(&model->mutex);
+	model->told = told;
+	model->told_ctx = ctx;
+	pthread_mutex_unlock(&model->mutex);
+}
+
+static void tell(struct model *model, const struct model_change *change, const void *data)
+{
+	if (model->told != NULL)
+		model->told(model->told_ctx, change, data);
+}
+
+static void tell_name(struct model *model, struct model_change change, const char *name)
+{
+	snprintf(change.name, sizeof(change.name), "%s", name);
+	tell(model, &change, NULL);
+}
+
 size_t model_create(struct model *model, size_t dir, const char *name, enum model_type type)
 {
 	size_t index;
 
 	pthread_mutex_lock(&model->mutex);
+	tell_name(model, (struct model_change){.kind = MODEL_CREATE, .type = type, .dir = dir}, name);
 	index = model->node_count++;
 	model->nodes[index].type = type;
 	if (type == MODEL_FILE) {
@@ -239,6 +275,7 @@ size_t model_create(struct model *model, size_t dir, const char *name, enum mode
 void model_set_number(struct model *model, size_t node, uint64_t number)
 {
 	pthread_mutex_lock(&model->mutex);
+	tell(model, &(struct model_change){.kind = MODEL_NUMBER, .node = node, .value = number}, NULL);
 	model->nodes[node].number = number;
 	digest_names(model, model->names[model->names_count - 1].digest);
 	pthread_mutex_unlock(&model->mutex);
@@ -247,6 +284,7 @@ void model_set_number(struct model *model, size_t node, uint64_t number)
 void model_link(struct model *model, size_t node, size_t dir, const char *name)
 {
 	pthread_mutex_lock(&model->mutex);
+	tell_name(model, (struct model_change){.kind = MODEL_LINK, .node = node, .dir = dir}, name);
 	add_entry(model, dir, name, node);
 	add_names(model, -1);
 	pthread_mutex_unlock(&model->mutex);
@@ -255,6 +293,7 @@ void model_link(struct model *model, size_t node, size_t dir, const char *name)
 void model_unlink(struct model *model, size_t dir, const char *name)
 {
 	pthread_mutex_lock(&model->mutex);
+	tell_name(model, (struct model_change){.kind = MODEL_UNLINK, .dir = dir}, name);
 	remove_entry(model, dir, name);
 	add_names(model, -1);
 	pthread_mutex_unlock(&model->mutex);
@@ -263,11 +302,15 @@ void model_unlink(struct model *model, size_t dir, const char *name)
 void model_rename(struct model *model, size_t dir, const char *name, size_t new_dir,
 		  const char *new_name, bool exchange)
 {
+	struct model_change change = {
+		.kind = MODEL_RENAME, .dir = dir, .new_dir = new_dir, .exchange = exchange};
 	struct entry *source, *target;
 	size_t node;
 	bool replaces;
 
 	pthread_mutex_lock(&model->mutex);
+	snprintf(change.new_name, sizeof(change.new_name), "%s", new_name);
+	tell_name(model, change, name);
 	source = find_entry(model, dir, name);
 	target = find_entry(model, new_dir, new_name);
 	node = source->node;
@@ -293,6 +336,7 @@ void model_rename(struct model *model, size_t dir, const char *name, size_t new_
 void model_set_xattr(struct model *model, size_t node, const void *value, size_t len)
 {
 	pthread_mutex_lock(&model->mutex);
+	tell(model, &(struct model_change){.kind = MODEL_XATTR, .node = node, .len = len}, value);
 	model_digest(value, len, model->nodes[node].xattr);
 	add_names(model, -1);
 	pthread_mutex_unlock(&model->mutex);
@@ -303,6 +347,9 @@ void model_write(struct model *model, size_t node, uint64_t offset, const void *
 	struct model_node *file = &model->nodes[node];
 
 	pthread_mutex_lock(&model->mutex);
+	tell(model,
+	     &(struct model_change){.kind = MODEL_WRITE, .node = node, .offset = offset, .len = len},
+	     data);
 	memcpy(file->content + offset, data, len);
 	if (offset + len > file->size)
 		file->size = offset + len;
@@ -315,6 +362,7 @@ void model_truncate(struct model *model, size_t node, uint64_t size)
 	struct model_node *file = &model->nodes[node];
 
 	pthread_mutex_lock(&model->mutex);
+	tell(model, &(struct model_change){.kind = MODEL_TRUNCATE, .node = node, .value = size}, NULL);
 	if (size < file->size)
 		memset(file->content + size, 0, (size_t)(file->size - size));
 	file->size = size;
@@ -337,6 +385,10 @@ struct model_ticket model_request(struct model *model, size_t node)
 void model_acknowledge(struct model *model, const struct model_ticket *ticket)
 {
 	pthread_mutex_lock(&model->mutex);
+	tell(model,
+	     &(struct model_change){
+		     .kind = MODEL_ACKNOWLEDGE, .node = ticket->node, .value = ticket->clock},
+	     NULL);
 	for (size_t i = 0; i < model->node_count; i++)
 		if ((ticket->node == i || ticket->node == MODEL_NODES_MAX) &&
 		    model->nodes[i].acknowledged < ticket->clock)
@@ -362,4 +414,42 @@ void model_bounds_end(struct model *model, struct model_bounds *bounds)
 	for (size_t i = 0; i < MODEL_NODES_MAX; i++)
 		bounds->issued[i] = model->nodes[i].state_count;
 	pthread_mutex_unlock(&model->mutex);
+}
+
+/* --- told elsewhere ----------------------------------------------------------------------------------- */
+
+void model_make(struct model *model, const struct model_change *change, const void *data)
+{
+	const struct model_ticket ticket = {change->node, change->value};
+
+	switch (change->kind) {
+	case MODEL_CREATE:
+		(void)model_create(model, change->dir, change->name, (enum model_type)change->type);
+		break;
+	case MODEL_NUMBER:
+		model_set_number(model, change->node, change->value);
+		break;
+	case MODEL_LINK:
+		model_link(model, change->node, change->dir, change->name);
+		break;
+	case MODEL_UNLINK:
+		model_unlink(model, change->dir, change->name);
+		break;
+	case MODEL_RENAME:
+		model_rename(model, change->dir, change->name, change->new_dir, change->new_name,
+			     change->exchange);
+		break;
+	case MODEL_XATTR:
+		model_set_xattr(model, change->node, data, (size_t)change->len);
+		break;
+	case MODEL_WRITE:
+		model_write(model, change->node, change->offset, data, (size_t)change->len);
+		break;
+	case MODEL_TRUNCATE:
+		model_truncate(model, change->node, change->value);
+		break;
+	case MODEL_ACKNOWLEDGE:
+		model_acknowledge(model, &ticket);
+		break;
+	}
 }

@@ -29,11 +29,43 @@ struct model;
 struct model *model_new(void);
 void model_free(struct model *model);
 
+/*
+ * Each change can be told to somebody before it is made: who has been told them
+ * all can make the same model again, in another process.
+ */
+enum model_change_kind {
+	MODEL_CREATE,
+	MODEL_NUMBER,
+	MODEL_LINK,
+	MODEL_UNLINK,
+	MODEL_RENAME,
+	MODEL_XATTR,
+	MODEL_WRITE,
+	MODEL_TRUNCATE,
+	MODEL_ACKNOWLEDGE
+};
+struct model_change {
+	enum model_change_kind kind;
+	uint32_t type;         /* of a new node */
+	size_t node;
+	size_t dir, new_dir;
+	char name[MODEL_NAME_MAX], new_name[MODEL_NAME_MAX];
+	bool exchange;
+	uint64_t value;        /* number, size or clock */
+	uint64_t offset, len;  /* of a write; of an attribute's value */
+};
+/* `data` has the change's `len` bytes.  Called with the model locked. */
+typedef void model_told(void *ctx, const struct model_change *change, const void *data);
+void model_tell(struct model *model, model_told *told, void *ctx);
+void model_make(struct model *model, const struct model_change *change, const void *data);
+
 /* Nodes by small index; 0 is the root. */
 enum model_type { MODEL_FILE, MODEL_DIRECTORY, MODEL_SYMLINK };
 /* A new node with one name; its number is told when the store has answered. */
 size_t model_create(struct model *model, size_t dir, const char *name, enum model_type type);
 void model_set_number(struct model *model, size_t node, uint64_t number);
+/* A name of the node, if it has one, and the directory it is in. */
+bool model_name(const struct model *model, size_t node, size_t *dir, char name[MODEL_NAME_MAX]);
 uint64_t model_number(const struct model *model, size_t node);
 enum model_type model_type(const struct model *model, size_t node);
 uint64_t model_size(const struct model *model, size_t node);
@@ -74,5 +106,11 @@ void model_bounds_end(struct model *model, struct model_bounds *bounds);
 /* True if `store` (unlocked) is in a permitted state; else `why` says what is not. */
 bool model_check(struct model *model, const struct model_bounds *bounds, struct store *store,
 		 char *why, size_t size);
+
+/*
+ * What is in `store`, all of it acknowledged, in a model that has nothing yet:
+ * where a volume goes on after it was checked.
+ */
+enum err model_from_store(struct model *model, struct store *store) MUST_CHECK;
 
 #endif

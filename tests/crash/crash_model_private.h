@@ -47,6 +47,8 @@ struct model {
 	struct names_state *names;
 	size_t names_count, names_room;
 	uint64_t names_acknowledged;
+	model_told *told; /* NULL: nobody */
+	void *told_ctx;
 };
 
 /* What a listing says of one name. */

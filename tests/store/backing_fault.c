@@ -24,7 +24,7 @@ static struct fault *fault_of(struct backing *b)
 }
 
 /* Counts a changing call; what it shall fail with, or ERR_OK. */
-static enum err strike(struct fault *fault)
+static enum err count(struct fault *fault)
 {
 	enum err err = ERR_OK;
 
@@ -33,10 +33,24 @@ static enum err strike(struct fault *fault)
 	if (fault->broken || (fault->left > 0 && --fault->left == 0)) {
 		err = fault->err;
 		fault->broken = fault->sticky;
-		if (fault->kill)
-			kill(getpid(), SIGKILL);
 	}
 	pthread_mutex_unlock(&fault->lock);
+	return err;
+}
+
+static void die_if_lethal(const struct fault *fault)
+{
+	if (fault->kill)
+		kill(getpid(), SIGKILL);
+}
+
+/* The same for a call that does nothing at all when it fails. */
+static enum err strike(struct fault *fault)
+{
+	enum err err = count(fault);
+
+	if (err != ERR_OK)
+		die_if_lethal(fault);
 	return err;
 }
 
@@ -66,7 +80,7 @@ static enum err fault_pwrite(struct backing *b, int file, const void *data, size
 			     uint64_t offset)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = count(fault_of(b));
 	enum err half;
 
 	if (err == ERR_OK)
@@ -74,6 +88,7 @@ static enum err fault_pwrite(struct backing *b, int file, const void *data, size
 	/* What a short write leaves behind; whether it worked is all the same. */
 	half = inner->ops->pwrite(inner, file, data, len / 2, offset);
 	(void)half;
+	die_if_lethal(fault_of(b));
 	return err;
 }
 

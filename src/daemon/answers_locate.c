@@ -1,7 +1,9 @@
 /* Which ciphertext file is this path, which paths is this object: names are PHI, so it is recorded. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/secmem.h"
@@ -25,6 +27,18 @@ static enum err record(struct control_call *call, const struct object_id *id, ui
 	return record_quickly(volume->audit, &event);
 }
 
+/* Where the file lies: a new one may be in objects/new still (R8), or nowhere yet. */
+static void find_file(const struct config *config, const struct object_id *id,
+		      char path[OBJECT_PATH_LEN])
+{
+	char whole[PATH_MAX];
+
+	object_path_new(id, path);
+	snprintf(whole, sizeof(whole), "%s/%s", config->ciphertext, path);
+	if (access(whole, F_OK) != 0)
+		object_path(id, path);
+}
+
 static enum err tell(struct control_call *call, const struct object_id *id,
 		     const struct store_attr *attr, const char *path)
 {
@@ -35,7 +49,7 @@ static enum err tell(struct control_call *call, const struct object_id *id,
 		location->number = (int64_t)attr->number;
 		location->size = (int64_t)attr->object.size;
 		hex_encode(id->bytes, sizeof(id->bytes), location->object);
-		object_path(id, location->file);
+		find_file(((struct volume *)call->ctx)->config, id, location->file);
 		snprintf(location->path, sizeof(location->path), "%s", path);
 		err = control_part(call, location);
 		secmem_wipe(location, sizeof(*location));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -130,12 +131,24 @@ static struct ledger *ledger_new(bool read_only)
 	return ledger;
 }
 
+/* SQLite would call it a disk error, or wait for the other end of a fifo. */
+static enum err look_at_file(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? ERR_OK : err_from_errno(errno);
+	return S_ISREG(st.st_mode) ? ERR_OK : ERR_TAMPERED;
+}
+
 enum err ledger_open(const char *state, bool read_only, struct ledger **out)
 {
 	char path[PATH_MAX];
 	struct ledger *ledger;
 	enum err err = database_path(state, LEDGER_FILE, path);
 
+	if (err == ERR_OK)
+		err = look_at_file(path);
 	if (err != ERR_OK)
 		return err;
 	ledger = ledger_new(read_only);

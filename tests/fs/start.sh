@@ -37,6 +37,9 @@ mv "$dir/away" "$dir/st"
 
 mv "$dir/st/ledger.db" "$dir/away"
 refuses 9 "no ledger" "$dir/st" "is the disk mounted"
+mkfifo "$dir/st/ledger.db"
+refuses 8 "a fifo for a ledger" "store" "phifs-volume check --config $conf"
+rm "$dir/st/ledger.db"
 mv "$dir/away" "$dir/st/ledger.db"
 
 cp -a "$dir/st" "$dir/whole"
@@ -164,6 +167,15 @@ done
 expect 6 "locate is for root" $as_nobody phifs-volume locate --config "$conf" /file
 expect 6 "lock is for root and for who unlocked" $as_nobody phifsctl lock --config "$conf"
 expect 0 "status is for everybody" $as_nobody phifsctl status --config "$conf"
+
+# Not committed yet, or just now: its object lies in objects/new, then in its shard.
+lies_where_told() {
+	head -c 1000000 /dev/urandom >"$dir/mnt/fresh" &&
+		[ -f "$(phifs-volume locate --config "$conf" "$dir/mnt/fresh" | head -n 1)" ]
+}
+until_true 5 lies_where_told
+ok $? "locate tells where a new file lies"
+rm "$dir/mnt/fresh"
 
 # --- crashes ------------------------------------------------------------------------------
 # dd's fsync, so that it is acknowledged.

@@ -18,14 +18,17 @@
 #include "base/clock.h"
 
 #define TURNS_MAX     6000  /* of a run: whoever still waits then waits for ever */
+#define FROZEN_TURNS  20    /* at least, before the power is cut */
 #define TOLD_STEPS    60
 #define TOLD_VIOLATIONS 5   /* that are described; the others are counted */
 
 static const struct {
 	const char *name, *what;
 	bool is_masked;
+	uint64_t seed;
 } rules[BROKEN_COUNT] = {
-#define BROKEN(name, what, masked) [BROKEN_##name] = {#name, what, masked},
+	{"", "", false, 1},
+#define BROKEN(name, what, masked, seed) [BROKEN_##name] = {#name, what, masked, seed},
 #include "commit_model_rules.def"
 #undef BROKEN
 };
@@ -100,6 +103,16 @@ static void make_volume(struct model *m)
 	names_snapshot(m);
 }
 
+/* In a third of the runs a call fails; in all of them if that is what is broken. */
+static void begin_errors(struct model *m)
+{
+	bool is_looked_for = strncmp(rules[m->broken].name, "I24_", 4) == 0;
+
+	m->failing = FAIL_ANY + (enum failing)below(m, 3);
+	if (is_looked_for || draw(m) % 3 == 0)
+		m->fail_in = 1 + below(m, m->failing == FAIL_ANY ? 200 : 20);
+}
+
 static void begin(struct model *m, uint64_t seed)
 {
 	struct thread *threads = m->threads;
@@ -115,9 +128,8 @@ static void begin(struct model *m, uint64_t seed)
 	m->epoch = m->session = 1;
 	make_volume(m);
 	m->ops_left = 15 + below(m, 60);
-	m->fails_flush = draw(m) % 2 == 0;
-	if (draw(m) % 3 == 0)
-		m->fail_in = 1 + below(m, m->fails_flush ? 30 : 200);
+	m->style = STYLE_ANY + (enum style)below(m, 3);
+	begin_errors(m);
 	threads_begin(m);
 }
 
@@ -136,19 +148,28 @@ static bool is_done(const struct model *m)
 	return m->is_over || m->violation != NULL || m->idle_workers == WORKERS;
 }
 
+/* Long enough frozen, or just so. */
+static bool is_cut_due(const struct model *m, int turn, int *frozen_turns)
+{
+	*frozen_turns += m->is_frozen;
+	if (*frozen_turns < FROZEN_TURNS || m->idle_workers < WORKERS || !m->is_frozen)
+		return turn == m->cut[0] || turn == m->cut[1];
+	*frozen_turns = 0;
+	return true;
+}
+
 static void run(struct model *m, uint64_t seed)
 {
-	int cut, second_cut;
+	int frozen_turns = 0;
 
 	current_seed = seed;
 	begin(m, seed);
-	cut = below(m, 600);
-	second_cut = cut + below(m, 600);
+	m->cut[0] = below(m, 600);
+	m->cut[1] = m->cut[0] + below(m, 600);
 	for (int turn = 0; !is_done(m) || (m->is_frozen && m->violation == NULL && !m->is_over);
 	     turn++) {
 		explore(m);
-		if (turn == cut || turn == second_cut ||
-		    (m->is_frozen && m->idle_workers == WORKERS))
+		if (is_cut_due(m, turn, &frozen_turns))
 			remount(m);
 		tick(m);
 		if (!threads_turn(m))
@@ -177,7 +198,7 @@ static enum broken find_rule(const char *name)
 }
 
 struct limits {
-	uint64_t seed, states_max;
+	uint64_t seed, states_max;    /* seed 0: the one that the broken rule names */
 	int64_t seconds;
 	bool first_ends;
 };
@@ -234,10 +255,12 @@ static void explore_all(struct model *m, const struct limits *limits)
 int main(int argc, char **argv)
 {
 	static struct model m;
-	struct limits limits = {.seed = 1, .states_max = UINT64_MAX, .seconds = 10};
+	struct limits limits = {.states_max = UINT64_MAX, .seconds = 10};
 
 	if (!read_options(argc, argv, &limits, &m.broken))
 		return 2;
+	if (limits.seed == 0)
+		limits.seed = rules[m.broken].seed;
 	explore_all(&m, &limits);
 	printf("%" PRIu64 " states explored, %" PRIu64 " violations\n", states, violations);
 	return violations == 0 && states > 0 ? 0 : 1;

@@ -32,7 +32,7 @@
 
 enum broken {
 	BROKEN_NOTHING,
-#define BROKEN(name, what, masked) BROKEN_##name,
+#define BROKEN(name, what, masked, seed) BROKEN_##name,
 #include "commit_model_rules.def"
 #undef BROKEN
 	BROKEN_COUNT
@@ -122,6 +122,12 @@ struct sector {
 struct image {
 	uint64_t sector[SECTORS];
 };
+
+/* What a run has most of. */
+enum style { STYLE_ANY, STYLE_SIZES, STYLE_ONE_FILE };
+
+/* Which backing calls may fail. */
+enum failing { FAIL_ANY, FAIL_FLUSH, FAIL_OBJECT_FLUSH };
 
 /* --- objects ----------------------------------------- */
 
@@ -263,6 +269,7 @@ typedef bool ready_fn(struct model *m, int arg);
 
 struct waiter {
 	bool is_waiting, has_failed;
+	bool until_settled;           /* besides, no truncation of it is unapplied */
 	bool is_flushed;              /* what a parked rename waits for */
 	uint32_t names_op, op[OBJECTS];
 };
@@ -294,7 +301,7 @@ struct model {
 	uint64_t durable[SECTORS];
 	bool has_changed;             /* since the last cut that was looked at */
 	int fail_in;                  /* backing calls until one fails; 0: none does */
-	bool fails_flush;             /* ... flushes */
+	enum failing failing;         /* ... of these */
 	bool has_journal_error;       /* that its next flush tells */
 	bool is_frozen;
 
@@ -320,7 +327,9 @@ struct model {
 	struct waiter waiter[WORKERS];
 	struct job job[4 * OBJECTS];
 	int job_count;
+	enum style style;
 	int ops_left, idle_workers;
+	int cut[2];                   /* turns at which the power is cut and the run goes on */
 
 	struct names names[STATES];
 	int names_count;
@@ -357,6 +366,8 @@ void wait_for(struct model *m, ready_fn *ready, int arg);
 /* --- commit_model_disk.c ----------------------------------------- */
 
 void disk_begin(struct model *m, const struct image *image);
+/* Written at once, not durable: all in which the image differs. */
+void disk_add(struct model *m, const struct image *image);
 uint64_t disk_read(const struct model *m, int at);
 /* Backing calls: false if the call failed; a failed write wrote any part. */
 bool disk_write(struct model *m, int at, const uint64_t *values, int count);
@@ -400,6 +411,8 @@ void content_punch(struct model *m, int object, int block);
 bool content_open_file(struct model *m, int object, enum entry create);
 bool content_has_unflushed(const struct model *m, const struct node *node);
 void content_cut_now(struct model *m, int object);
+/* Is anything cut off that is not applied? */
+bool content_is_unsettled(const struct model *m, int object);
 void content_cut(struct node *node, struct cut *cut);
 void content_set_ready(struct node *node, struct cut *cut);
 /* Does the live state read as it should? */
@@ -432,6 +445,8 @@ void freeze(struct model *m);
 void committer_main(struct model *m);
 /* A worker waits until an object, or (-1) everything, is flushed; false: frozen. */
 bool committer_wait(struct model *m, int worker, int object);
+/* The same until its truncations are applied; promises nothing. */
+void committer_wait_settled(struct model *m, int worker, int object);
 bool journal_switch(struct model *m);
 
 /* --- commit_model_apply.c ----------------------------------------- */

@@ -102,7 +102,8 @@ void flusher_main(struct model *m)
 		wait_for(m, has_job, 0);
 		job = m->job[0];
 		memmove(m->job, m->job + 1, (size_t)--m->job_count * sizeof(job));
-		if (!flush_object(m, job.object))
+		/* A cut that could not be flushed stays what it is. */
+		if ((!m->is_frozen || IS_BROKEN(m, I24_FLUSH_ON)) && !flush_object(m, job.object))
 			freeze(m);
 		m->is_urgent = true;
 		if (job.done != NULL)

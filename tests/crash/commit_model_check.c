@@ -243,10 +243,12 @@ static void look_at_live(struct model *m)
 
 void explore(struct model *m)
 {
+	/* Frozen, everything stays readable (I24). */
+	if (!m->is_over && (m->has_changed || m->is_frozen))
+		look_at_live(m);
 	if (!m->has_changed || m->is_over)
 		return;
 	m->has_changed = false;
-	look_at_live(m);
 	look(m, CHOOSE_OLDEST, 0);
 	if (m->pending_count == 0)
 		return;
@@ -355,11 +357,12 @@ static void delete_unlinked(struct model *m)
 
 void remount(struct model *m)
 {
-	static struct image image;
+	static struct image cut, image;
 	struct recovery r = {.image = &image, .writes_left = -1, .ledger = m->ledger};
 	const struct txn *txn;
 
-	disk_image(m, CHOOSE_NEWEST + (enum choice)below(m, 6), draw(m), &image);
+	disk_image(m, CHOOSE_NEWEST + (enum choice)below(m, 6), draw(m), &cut);
+	image = cut;
 	/* The key may have been renewed before the volume is unlocked again. */
 	m->epoch += draw(m) % 2;
 	recover(m, &r);
@@ -370,7 +373,9 @@ void remount(struct model *m)
 	}
 	txn = &m->txn[r.last];
 	trace(m, "remount: seq, names", (int)r.seq, (int)txn->names_op, 0);
-	disk_begin(m, &image);
+	/* With nothing to replay nothing is flushed either. */
+	disk_begin(m, r.count > 0 ? &image : &cut);
+	disk_add(m, &image);
 	forget_future(m, txn);
 	begin_journal(m, &r);
 	m->names_op = m->flushed_names_op = txn->names_op;

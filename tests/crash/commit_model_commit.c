@@ -216,7 +216,9 @@ static bool is_satisfied(const struct model *m, const struct waiter *waiter)
 	bool satisfied = m->flushed_names_op >= waiter->names_op;
 
 	for (int object = 0; object < OBJECTS && satisfied; object++)
-		satisfied = m->node[object].flushed_op >= waiter->op[object];
+		satisfied = m->node[object].flushed_op >= waiter->op[object] &&
+			    (!waiter->until_settled || waiter->op[object] == 0 ||
+			     !content_is_unsettled(m, object));
 	return satisfied;
 }
 
@@ -235,10 +237,10 @@ static void answer_waiters(struct model *m)
 static bool has_work(struct model *m, int arg)
 {
 	(void)arg;
-	if (!m->is_frozen)
-		return m->is_urgent || m->is_everything || m->is_idle_checkpoint;
+	if (!m->is_frozen && (m->is_urgent || m->is_everything || m->is_idle_checkpoint))
+		return true;
 	for (int i = 0; i < WORKERS; i++)
-		if (m->waiter[i].is_waiting)
+		if (m->waiter[i].is_waiting && (m->is_frozen || is_satisfied(m, &m->waiter[i])))
 			return true;
 	return false;
 }
@@ -248,7 +250,7 @@ void committer_main(struct model *m)
 	for (;;) {
 		answer_waiters(m);
 		wait_for(m, has_work, 0);
-		if (!m->is_frozen)
+		if (!m->is_frozen && (m->is_urgent || m->is_everything || m->is_idle_checkpoint))
 			run_commit(m);
 		step(m);
 	}
@@ -274,11 +276,12 @@ static bool is_answered(struct model *m, int worker)
 	return !m->waiter[worker].is_waiting;
 }
 
-bool committer_wait(struct model *m, int worker, int object)
+static bool wait_until(struct model *m, int worker, int object, bool until_settled)
 {
 	struct waiter *waiter = &m->waiter[worker];
 
 	memset(waiter, 0, sizeof(*waiter));
+	waiter->until_settled = until_settled;
 	waiter->names_op = m->names_op;
 	for (int i = 0; i < m->object_count; i++)
 		if (i == object || (object < 0 && m->node[i].is_dirty))
@@ -288,4 +291,16 @@ bool committer_wait(struct model *m, int worker, int object)
 	waiter->is_waiting = true;
 	wait_for(m, is_answered, worker);
 	return !waiter->has_failed;
+}
+
+bool committer_wait(struct model *m, int worker, int object)
+{
+	return wait_until(m, worker, object, false);
+}
+
+void committer_wait_settled(struct model *m, int worker, int object)
+{
+	/* Streamed data would have to be flushed first: that takes longer than it saves. */
+	if (content_is_unsettled(m, object) && !content_has_unflushed(m, &m->node[object]))
+		(void)wait_until(m, worker, object, true);
 }

@@ -127,6 +127,11 @@ static int floor_of(const struct model *m, int object)
 	return floor;
 }
 
+bool content_is_unsettled(const struct model *m, int object)
+{
+	return floor_of(m, object) < m->node[object].high_block;
+}
+
 /* The extent that a block has, from the overlay, else the tree: there `*entry` is set. */
 static uint16_t block_of(const struct node *node, int block, uint64_t *entry)
 {

@@ -42,11 +42,18 @@ static void add_version(struct model *m, int at, uint64_t value)
 	m->has_changed = true;
 }
 
+void disk_add(struct model *m, const struct image *image)
+{
+	for (int at = 0; at < SECTORS; at++)
+		if (disk_read(m, at) != image->sector[at])
+			add_version(m, at, image->sector[at]);
+}
+
 /* A backing call begins; false: it fails. */
-static bool begin_call(struct model *m, bool is_flush)
+static bool begin_call(struct model *m, enum failing call)
 {
 	step(m);
-	if (m->fail_in == 0 || (m->fails_flush && !is_flush) || --m->fail_in > 0)
+	if (m->fail_in == 0 || call < m->failing || --m->fail_in > 0)
 		return true;
 	trace(m, "a backing call fails", 0, 0, 0);
 	return false;
@@ -54,7 +61,7 @@ static bool begin_call(struct model *m, bool is_flush)
 
 bool disk_write(struct model *m, int at, const uint64_t *values, int count)
 {
-	bool succeeds = begin_call(m, false);
+	bool succeeds = begin_call(m, FAIL_ANY);
 
 	for (int i = 0; i < count; i++)
 		if (succeeds || draw(m) % 2 == 0)
@@ -109,7 +116,7 @@ static bool flush(struct model *m, covers_fn *covers, int first, int end)
 	uint16_t list[SECTORS];
 	uint32_t number[SECTORS];
 	int count = 0;
-	bool succeeds = begin_call(m, true);
+	bool succeeds = begin_call(m, first >= AT_OBJECTS ? FAIL_OBJECT_FLUSH : FAIL_FLUSH);
 
 	for (int i = 0; i < m->pending_count; i++) {
 		int at = m->pending[i];

@@ -3,8 +3,10 @@
 
 static int any_file(struct model *m)
 {
-	for (int i = 0; i < OBJECTS; i++) {
-		int object = below(m, OBJECTS);
+	bool first = m->style != STYLE_ANY;
+
+	for (int i = 1; i < 2 * OBJECTS; i++) {
+		int object = first && i < OBJECTS ? i : below(m, OBJECTS);
 		const struct node *node = &m->node[object];
 
 		if (node->is_used && node->kind == KIND_FILE && node->nlink > 0 && !node->is_gone)
@@ -42,12 +44,15 @@ static void write_some(struct model *m, int object)
 	      (int)m->node[object].streamed_op);
 }
 
-static void truncate_some(struct model *m, int object)
+static void truncate_some(struct model *m, int worker, int object)
 {
-	int size = below(m, 3) == 0 ? below(m, INLINE_MAX + 1) : below(m, BLOCKS * UNITS + 1);
+	bool is_small = m->style == STYLE_SIZES ? draw(m) % 2 == 0 : draw(m) % 3 == 0;
+	int size = is_small ? below(m, INLINE_MAX + 1) : below(m, BLOCKS * UNITS + 1);
 
 	content_truncate(m, object, size);
 	trace(m, "truncated: object, size, op", object, size, (int)m->node[object].op);
+	if (draw(m) % 4 == 0)
+		committer_wait_settled(m, worker, object);
 }
 
 /* What was asked for is acknowledged, as of the request. */
@@ -78,10 +83,10 @@ static void use_file(struct model *m, int worker)
 	if (object == 0)
 		return;
 	m->node[object].opens++;
-	switch (below(m, 12)) {
+	switch (below(m, m->style == STYLE_SIZES ? 8 : 12)) {
 	case 0:
 	case 1:
-		truncate_some(m, object);
+		truncate_some(m, worker, object);
 		break;
 	case 2:
 		content_punch(m, object, below(m, BLOCKS));

@@ -34,6 +34,7 @@ struct caller {
 	_Atomic uint32_t users;
 	struct process *process;
 	int64_t read_ns; /* boot time */
+	int64_t unit_ns; /* the same of the cgroup, which may be taken from an earlier look */
 	struct audit_person person;
 	/* Of the cache, under the shard's lock. */
 	struct key key;
@@ -150,18 +151,23 @@ void caller_subject(const struct caller *caller, struct policy_subject *subject)
 					   .group_count = caller->group_count};
 }
 
-static bool is_young(const struct caller *caller)
+static bool is_young(int64_t read_ns)
 {
-	return clock_boot_ns() - caller->read_ns < CALLER_AGE_MS * NS_PER_MS;
+	return clock_boot_ns() - read_ns < CALLER_AGE_MS * NS_PER_MS;
 }
 
 /* The cgroup decides nothing: a young look at the same process (`before`, or NULL) is good enough. */
-static void read_unit(struct audit_person *person, const struct caller *before)
+static void read_unit(struct caller *caller, const struct caller *before)
 {
-	if (before != NULL && before->person.unit[0] != '\0' && is_young(before))
+	struct audit_person *person = &caller->person;
+
+	if (before != NULL && is_young(before->unit_ns)) {
 		memcpy(person->unit, before->person.unit, sizeof(person->unit));
-	else
-		proc_unit((pid_t)person->pid, person->unit, sizeof(person->unit));
+		caller->unit_ns = before->unit_ns;
+	} else {
+		proc_unit(caller->process->tgid, person->unit, sizeof(person->unit));
+		caller->unit_ns = clock_boot_ns();
+	}
 }
 
 static enum err read_person(struct callers *callers, struct caller *caller, uid_t uid,
@@ -180,7 +186,7 @@ static enum err read_person(struct callers *callers, struct caller *caller, uid_
 	if (person->login_uid != LOGIN_UID_UNSET)
 		users_name(callers->users, person->login_uid, person->login_user);
 	proc_executable(tgid, person->exe, sizeof(person->exe));
-	read_unit(person, before);
+	read_unit(caller, before);
 	if (person->login_uid == LOGIN_UID_UNSET)
 		snprintf(person->from, sizeof(person->from), "service");
 	else
@@ -293,7 +299,7 @@ enum err caller_of(struct callers *callers, pid_t tid, uid_t uid, gid_t gid, boo
 	cached = cache_find(callers, tgid, uid);
 	if (cached != NULL && caller_has_thread(cached, tid)) {
 		/* Another primary group makes another subject: sg(1), setfsgid. */
-		if (!is_fresh && is_young(cached) && cached->groups[0] == gid) {
+		if (!is_fresh && is_young(cached->read_ns) && cached->groups[0] == gid) {
 			*caller = cached;
 			return ERR_OK;
 		}

@@ -76,6 +76,8 @@ static enum err read_chain(struct recovering *r)
 	struct journal_scan *scan;
 	enum err err = journal_scan_new(store->ciphertext, store->keyring, &r->position, &scan);
 
+	if (err != ERR_OK)
+		return err;
 	while (err == ERR_OK) {
 		struct journal_txn txn = {.data = NULL};
 

@@ -101,6 +101,21 @@ START_TEST(i14_a_journal_without_what_the_anchor_names_is_refused)
 }
 END_TEST
 
+/* Found by file systems that were shut down under a recovery. */
+START_TEST(i14_a_journal_that_cannot_be_opened_is_an_error)
+{
+	struct store_lock_report report;
+	struct scene scene;
+
+	scene_new(&scene);
+	store_lock(scene.store, 10000, &report);
+	ck_assert_ok(report.err);
+	scene_remove(&scene, "journal");
+	ck_assert_int_eq(store_unlock(scene.store, world_keyring(), &scene.recovery), ERR_NOT_FOUND);
+	scene_free(&scene);
+}
+END_TEST
+
 /* The anchor of that transaction as a write that was cut off left it. */
 static void tear_anchor(struct scene *scene, uint64_t seq)
 {
@@ -272,4 +287,5 @@ RULES(history, i14_a_header_is_what_its_mac_covers, i14_a_whole_tail_is_adopted,
       i14_the_first_bad_tag_ends_the_journal,
       i14_a_journal_without_what_the_anchor_names_is_refused, i14_the_anchor_names_one_history,
       i14_a_torn_anchor_is_mended_before_the_other_is_written,
+      i14_a_journal_that_cannot_be_opened_is_an_error,
       i15_each_mount_is_a_session_of_its_own, i15_another_sessions_transaction_never_chains)

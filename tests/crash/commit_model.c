@@ -93,6 +93,7 @@ static void make_volume(struct model *m)
 	m->txn[0].expected[0] = 1;
 	memset(&image, 0, sizeof(image));
 	image.sector[AT_ENTRIES] = ENTRY_SHARD;
+	image.sector[AT_ANCHOR] = sector_value(SECTOR_IS_ANCHOR, 0, 0);
 	image.sector[at_object(0, SECTOR_HEADER)] = sector_value(SECTOR_IS_HEADER, 1, 0);
 	disk_begin(m, &image);
 	m->row[0] = 1;

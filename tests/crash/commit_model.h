@@ -78,10 +78,15 @@ enum entry { ENTRY_ABSENT, ENTRY_NEW, ENTRY_SHARD };
 enum page { PAGE_LEAF0, PAGE_LEAF1, PAGE_TOP, PAGES };
 
 /* What a sector may say; a tree page's has an entry or the hash of a page, 0 is zeroes. */
-enum { SECTOR_IS_HEADER = 1, SECTOR_IS_RECORDS, SECTOR_IS_DATA, SECTOR_IS_ANCHOR };
+enum { SECTOR_IS_HEADER = 1, SECTOR_IS_RECORDS, SECTOR_IS_DATA, SECTOR_IS_ANCHOR,
+       SECTOR_IS_TORN };
 static inline uint64_t sector_value(uint64_t kind, uint64_t index, uint64_t part)
 {
 	return kind << 56 | index << 8 | part;
+}
+static inline unsigned int sector_kind(uint64_t value)
+{
+	return (unsigned int)(value >> 56);
 }
 static inline unsigned int sector_index(uint64_t value)
 {
@@ -379,7 +384,8 @@ bool disk_flush_shard(struct model *m, int object);
 bool disk_flush_all(struct model *m);
 /* What a power cut leaves, way by way. */
 enum choice { CHOOSE_OLDEST, CHOOSE_NEWEST, CHOOSE_BITS, CHOOSE_ANY, CHOOSE_MOSTLY_NEW,
-	      CHOOSE_MOSTLY_OLD, CHOOSE_BY_FILE };
+	      CHOOSE_MOSTLY_OLD, CHOOSE_BY_FILE,
+	      CHOOSE_KILLED /* what was written stays, but for half of an anchor slot */ };
 void disk_image(struct model *m, enum choice choice, uint64_t bits, struct image *image);
 
 /* --- commit_model_tree.c ----------------------------------------- */

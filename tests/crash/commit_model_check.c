@@ -252,7 +252,7 @@ void explore(struct model *m)
 	look(m, CHOOSE_OLDEST, 0);
 	if (m->pending_count == 0)
 		return;
-	look(m, CHOOSE_NEWEST, 0);
+	look(m, draw(m) % 4 == 0 ? CHOOSE_KILLED : CHOOSE_NEWEST, 0);
 	if (m->pending_count <= EXHAUSTIVE_MAX) {
 		for (uint64_t bits = 1; bits + 1 < 1u << m->pending_count; bits++)
 			look(m, CHOOSE_BITS, bits);
@@ -361,7 +361,7 @@ void remount(struct model *m)
 	struct recovery r = {.image = &image, .writes_left = -1, .ledger = m->ledger};
 	const struct txn *txn;
 
-	disk_image(m, CHOOSE_NEWEST + (enum choice)below(m, 6), draw(m), &cut);
+	disk_image(m, CHOOSE_NEWEST + (enum choice)below(m, 7), draw(m), &cut);
 	image = cut;
 	/* The key may have been renewed before the volume is unlocked again. */
 	m->epoch += draw(m) % 2;
@@ -373,7 +373,11 @@ void remount(struct model *m)
 	}
 	txn = &m->txn[r.last];
 	trace(m, "remount: seq, names", (int)r.seq, (int)txn->names_op, 0);
-	/* With nothing to replay nothing is flushed either. */
+	/* The slot of the last transaction may be torn; the next one goes over the other. */
+	if (!IS_BROKEN(m, I14_TORN_ANCHOR))
+		image.sector[AT_ANCHOR + (r.seq & 1)] = cut.sector[AT_ANCHOR + (r.seq & 1)] =
+			sector_value(SECTOR_IS_ANCHOR, r.last, 0);
+	/* With nothing to replay nothing else is flushed. */
 	disk_begin(m, r.count > 0 ? &image : &cut);
 	disk_add(m, &image);
 	forget_future(m, txn);

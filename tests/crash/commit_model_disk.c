@@ -213,6 +213,7 @@ static int choose(struct model *m, enum choice choice, uint64_t bits, int i, int
 	case CHOOSE_OLDEST:
 		return 0;
 	case CHOOSE_NEWEST:
+	case CHOOSE_KILLED:
 		return newest;
 	case CHOOSE_BITS:
 		return bits >> (i % 64) & 1 ? newest : 0;
@@ -234,13 +235,21 @@ static int choose(struct model *m, enum choice choice, uint64_t bits, int i, int
 	return below(m, newest + 1);
 }
 
+/* Killed in the middle of a write, which got as far as part of a slot. */
+static bool is_torn(const struct model *m, enum choice choice, int at)
+{
+	return choice == CHOOSE_KILLED && at == AT_ANCHOR + (int)(m->seq & 1);
+}
+
 void disk_image(struct model *m, enum choice choice, uint64_t bits, struct image *image)
 {
 	memcpy(image->sector, m->durable, sizeof(image->sector));
 	for (int i = 0; i < m->pending_count; i++) {
 		int at = m->pending[i];
 
-		image->sector[at] = m->disk[at].version[choose(m, choice, bits, i, at)];
+		image->sector[at] = is_torn(m, choice, at)
+					    ? sector_value(SECTOR_IS_TORN, 0, 0)
+					    : m->disk[at].version[choose(m, choice, bits, i, at)];
 	}
 	/* A file without an entry is not there. */
 	for (int object = 0; object < OBJECTS; object++)

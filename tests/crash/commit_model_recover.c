@@ -73,16 +73,22 @@ static bool has_good_tags(const struct recovery *r, const struct txn *txn)
 }
 
 /* What the anchor acknowledges; the newer slot stands. */
-static uint16_t read_anchor(const struct model *m, const struct recovery *r)
+static uint16_t read_anchor(const struct model *m, struct recovery *r)
 {
 	unsigned int newest = 0;
+	bool found = false;
 
 	for (int slot = 0; slot < 2; slot++) {
-		unsigned int number = sector_index(r->image->sector[AT_ANCHOR + slot]);
+		uint64_t value = r->image->sector[AT_ANCHOR + slot];
 
-		if (m->txn[number].seq > m->txn[newest].seq)
-			newest = number;
+		if (sector_kind(value) != SECTOR_IS_ANCHOR)
+			continue; /* empty, or torn */
+		if (m->txn[sector_index(value)].seq > m->txn[newest].seq)
+			newest = sector_index(value);
+		found = true;
 	}
+	if (!found)
+		r->damage = "no anchor is left";
 	return (uint16_t)newest;
 }
 

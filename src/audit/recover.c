@@ -235,6 +235,18 @@ static enum err walk_ring(struct walk *walk, const struct ring *ring)
 	return err == ERR_OK ? close_written(walk) : err;
 }
 
+/*
+ * Half a record must not stay: it would end the walk of the next recovery if that
+ * comes before a seal, and who reads without a key cannot tell it from a whole one.
+ * How much it was is told by the RECOVER record.
+ */
+static enum err cut_torn(struct walk *walk)
+{
+	enum err err = open_for_writing(walk);
+
+	return err == ERR_OK ? close_written(walk) : err;
+}
+
 /* What is left behind the last whole record of the last segment. */
 static enum err measure_torn(struct walk *walk)
 {
@@ -300,7 +312,7 @@ static enum err walk_all(struct walk *walk, const struct ring *ring, enum ring_f
 	if (walk->state->is_clean && memcmp(&walk->result->end.chain, &walk->state->sealed.chain,
 					    sizeof(struct chain)) != 0)
 		return ERR_TAMPERED;
-	return ERR_OK;
+	return walk->result->torn > 0 ? cut_torn(walk) : ERR_OK;
 }
 
 static void explain(const char *volume, const struct position *end, enum err err)

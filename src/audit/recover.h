@@ -23,7 +23,7 @@ struct recovery {
 /*
  * Verifies everything since the state's last sealed position, and the segment
  * of that position from its start.  What a power cut can explain is counted as
- * torn; anything else is ERR_TAMPERED, after a message.  `state` goes over the
+ * torn and cut off; anything else is ERR_TAMPERED, after a message.  `state` goes over the
  * epochs of seals that were made after its last commit.
  */
 enum err recover_trail(int dir_fd, const char *volume, const struct identity *identity,

@@ -106,6 +106,25 @@ enum err fsops_set_policy(struct fsops *fsops, struct policy *policy)
 	return err;
 }
 
+/* --- mappings ----------------------------------------------------------------------- */
+
+static bool find_writer(void *ctx, struct handle *handle)
+{
+	bool *is_writing = ctx;
+
+	*is_writing = (handle->flags & O_ACCMODE) != O_RDONLY;
+	return !*is_writing;
+}
+
+bool fsops_may_be_mapped(struct fsops *fsops, uint64_t number)
+{
+	bool is_writing = false;
+
+	if (numbers_has(fsops->filled, number))
+		handle_walk_node(fsops->handles, number, find_writer, &is_writing);
+	return is_writing;
+}
+
 /* --- lock --------------------------------------------------------------------------- */
 
 void fsops_each_filled(struct fsops *fsops, fsops_each_number *each, void *ctx)

@@ -49,6 +49,23 @@ void op_fallocate(fuse_req_t req, fuse_ino_t number, int mode, off_t offset, off
 	guard_end_err(guard, err);
 }
 
+/*
+ * The kernel asks without writing back what was changed through a mapping: a
+ * file that may have such changes has no holes to speak of.
+ */
+static enum err seek_mapped(struct fsops *fsops, uint64_t number, uint64_t offset, bool data,
+			    uint64_t *found)
+{
+	struct store_attr attr;
+	enum err err = store_getattr(fsops->store, number, &attr);
+
+	if (!err && offset >= attr.object.size)
+		err = ERR_NO_OFFSET;
+	if (!err)
+		*found = data ? offset : attr.object.size;
+	return err;
+}
+
 /* The other origins are the kernel's own. */
 void op_lseek(fuse_req_t req, fuse_ino_t number, off_t offset, int whence,
 	      struct fuse_file_info *fi)
@@ -67,6 +84,8 @@ void op_lseek(fuse_req_t req, fuse_ino_t number, off_t offset, int whence,
 		err = ERR_INVALID;
 	else if (offset < 0)
 		err = ERR_NO_OFFSET;
+	else if (fsops_may_be_mapped(fsops, number))
+		err = seek_mapped(fsops, number, (uint64_t)offset, whence == SEEK_DATA, &found);
 	else
 		err = store_seek(fsops->store, number, (uint64_t)offset, whence == SEEK_DATA,
 				 &found);

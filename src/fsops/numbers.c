@@ -53,6 +53,17 @@ enum err numbers_add(struct numbers *numbers, uint64_t number)
 	return err;
 }
 
+bool numbers_has(struct numbers *numbers, uint64_t number)
+{
+	struct shard *shard = &numbers->shards[number % SHARDS];
+	struct entry *entry;
+
+	pthread_mutex_lock(&shard->mutex);
+	HASH_FIND(hh, shard->table, &number, sizeof(number), entry);
+	pthread_mutex_unlock(&shard->mutex);
+	return entry != NULL;
+}
+
 void numbers_each(struct numbers *numbers, void (*each)(void *ctx, uint64_t number), void *ctx)
 {
 	for (size_t i = 0; i < SHARDS; i++) {

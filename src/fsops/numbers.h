@@ -6,6 +6,7 @@
 #ifndef PHIFS_FSOPS_NUMBERS_H
 #define PHIFS_FSOPS_NUMBERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -15,6 +16,7 @@ struct numbers;
 enum err numbers_new(struct numbers **numbers) MUST_CHECK;
 void numbers_free(struct numbers *numbers);
 enum err numbers_add(struct numbers *numbers, uint64_t number) MUST_CHECK;
+bool numbers_has(struct numbers *numbers, uint64_t number);
 /* Each number, with a shard's lock held: must not call this set. */
 void numbers_each(struct numbers *numbers, void (*each)(void *ctx, uint64_t number), void *ctx);
 /* Each number once, without a lock; the set is empty then. */

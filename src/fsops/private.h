@@ -36,6 +36,12 @@ struct fsops {
 	_Atomic int64_t ends_seen; /* roles whose `until` is older are known to have ended; seconds */
 };
 
+/*
+ * Somebody may have a shared mapping of the node with changes that have not come
+ * as a WRITE yet: it had pages in the kernel's cache, and is open for writing.
+ */
+bool fsops_may_be_mapped(struct fsops *fsops, uint64_t number);
+
 /* ticker.c */
 enum err ticker_start(struct fsops *fsops) MUST_CHECK;
 void ticker_stop(struct fsops *fsops);

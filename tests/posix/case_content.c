@@ -265,6 +265,26 @@ static void truncated_mapping(void)
 	look_into("f");
 }
 
+/* What is only in a mapping yet is no hole: a copy that skips holes would lose it. */
+static void mapped_hole(void)
+{
+	int fd = OPEN(open("f", O_CREAT | O_RDWR, 0644));
+	char *map;
+
+	DO(ftruncate(fd, 4096));
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	note("mmap", "%s", map == MAP_FAILED ? strerrorname_np(errno) : "yes");
+	if (map == MAP_FAILED)
+		return;
+	memcpy(map + 1000, "mapped", 6);
+	DO(lseek(fd, 0, SEEK_DATA));
+	DO(lseek(fd, 0, SEEK_HOLE));
+	DO(lseek(fd, 4096, SEEK_HOLE));
+	look_into("f");
+	DO(munmap(map, 4096));
+	look_into("f");
+}
+
 static void appenders(void)
 {
 	static const int count = 4, each = 200;
@@ -302,6 +322,7 @@ const struct check content_cases[] = {
 	{"content: O_DIRECT beside buffered", direct},
 	{"content: unlinked while open", unlinked},
 	{"content: truncated while mapped", truncated_mapping},
+	{"content: a hole that is mapped and written", mapped_hole},
 	{"content: four processes append", appenders},
 	{NULL, NULL},
 };

@@ -211,6 +211,32 @@ static void open_unnamed(void)
 	}
 }
 
+/* Descriptors that the file system does not know of, of what was removed. */
+static void open_removed(void)
+{
+	char path_of_fd[32];
+	struct stat st;
+	int fd;
+
+	DO(mkfifo("p", 0644));
+	fd = OPEN(open("p", O_RDWR | O_NONBLOCK));
+	DO(unlink("p"));
+	DO(write(fd, "x", 1));
+	DO(fstat(fd, &st));
+	DO(fchmod(fd, 0600));
+	DO(fchown(fd, 1, 1));
+	close(fd);
+	close(OPEN(open("f", O_CREAT | O_RDWR, 0644)));
+	fd = OPEN(open("f", O_PATH));
+	DO(unlink("f"));
+	DO(fstat(fd, &st));
+	snprintf(path_of_fd, sizeof(path_of_fd), "/proc/self/fd/%d", fd);
+	DO(access(path_of_fd, R_OK));
+	TRY(open(path_of_fd, O_RDWR));
+	DO(chmod(path_of_fd, 0600));
+	DO(truncate(path_of_fd, 1));
+}
+
 const struct check open_cases[] = {
 	{"open: every target with all flags", open_matrix},
 	{"open: modes and umask", open_modes},
@@ -218,5 +244,6 @@ const struct check open_cases[] = {
 	{"open: beside descriptors", open_at},
 	{"open: flags set later", open_set_flags},
 	{"open: O_TMPFILE", open_unnamed},
+	{"open: what was removed, unknown to the file system", open_removed},
 	{NULL, NULL},
 };

@@ -76,8 +76,9 @@ static enum err read_chain(struct recovering *r)
 	struct journal_scan *scan;
 	enum err err = journal_scan_new(store->ciphertext, store->keyring, &r->position, &scan);
 
+	/* It was there when the store was opened. */
 	if (err != ERR_OK)
-		return err;
+		return err == ERR_NOT_FOUND ? ERR_DELETED : err;
 	while (err == ERR_OK) {
 		struct journal_txn txn = {.data = NULL};
 

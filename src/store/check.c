@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "store/content.h"
 #include "store/node.h"
 
@@ -30,8 +31,10 @@ struct checking {
 	struct store_check_counts *counts;
 	uint64_t total;
 	struct numbers found;     /* one for each name or reference met */
+	struct numbers unknown;   /* files that were found to be so */
 	struct counted *objects;
 	size_t object_count, object_room;
+	bool has_bad_rows;        /* some do not verify: which, nobody can say */
 	bool has_lost_references; /* of something damaged: then nothing can be said about names */
 	/* of the shard being listed */
 	unsigned int shard;
@@ -72,6 +75,14 @@ static enum err add_number(struct numbers *numbers, uint64_t number)
 	}
 	numbers->list[numbers->count++] = number;
 	return ERR_OK;
+}
+
+static bool has_number(const struct numbers *numbers, uint64_t number)
+{
+	for (size_t i = 0; i < numbers->count; i++)
+		if (numbers->list[i] == number)
+			return true;
+	return false;
 }
 
 /* --- one object ------------------------------------------------------------------ */
@@ -212,6 +223,9 @@ static void check_file(void *ctx, const char *name)
 		if (err == ERR_NOT_FOUND || (err == ERR_OK && memcmp(&row.id, &id, sizeof(id)) != 0))
 			err = ERR_UNKNOWN;
 	}
+	if (err == ERR_UNKNOWN && !object_id_is_zero(&id) &&
+	    add_number(&c->unknown, object_id_number(&id)) != ERR_OK)
+		err = ERR_NO_MEMORY;
 	/* In a shard that is not its own nothing would ever look for it. */
 	if (err == ERR_OK && shard != c->shard)
 		err = ERR_UNKNOWN;
@@ -248,14 +262,41 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int by_counted_number(const void *key, const void *object)
+{
+	uint64_t number = object_id_number(&((const struct counted *)object)->id);
+
+	return by_number(key, &number);
+}
+
+/* Names of what the ledger does not know: a directory among them has names that nobody can read. */
+static void check_references(struct checking *c)
+{
+	for (size_t i = 0; i < c->found.count; i++) {
+		const uint64_t *number = &c->found.list[i];
+		struct object_id id = {{0}};
+
+		if ((i > 0 && number[-1] == *number) ||
+		    bsearch(number, c->objects, c->object_count, sizeof(*c->objects),
+			    by_counted_number) != NULL)
+			continue;
+		c->has_lost_references = true;
+		store_u64(id.bytes, *number);
+		/* Once: not if its file was told of, or its row. */
+		if (!has_number(&c->unknown, *number) && !c->has_bad_rows)
+			tell(c, &id, ERR_UNKNOWN, 0);
+	}
+}
+
 /* Both lists rise by number: the ledger's walk does, the found ones are sorted. */
 static void check_names(struct checking *c)
 {
 	size_t at = 0;
 
+	qsort(c->found.list, c->found.count, sizeof(*c->found.list), by_number);
+	check_references(c);
 	if (c->has_lost_references)
 		return;
-	qsort(c->found.list, c->found.count, sizeof(*c->found.list), by_number);
 	for (size_t i = 0; i < c->object_count; i++) {
 		const struct counted *object = &c->objects[i];
 		uint64_t number = object_id_number(&object->id);
@@ -284,9 +325,12 @@ enum err store_check(struct store *store, store_check_report *report,
 	if (err != ERR_OK)
 		return err;
 	c.total = ledger_count(store->ledger);
-	err = ledger_walk(store->ledger, check_row, &c);
+	err = add_number(&c.found, STORE_ROOT);
+	if (err == ERR_OK)
+		err = ledger_walk(store->ledger, check_row, &c);
 	if (err == ERR_TAMPERED) { /* rows that do not verify; the others were walked */
 		tell(&c, &none, ERR_TAMPERED, 0);
+		c.has_bad_rows = c.has_lost_references = true;
 		err = ERR_OK;
 	}
 	if (err == ERR_OK)
@@ -294,6 +338,7 @@ enum err store_check(struct store *store, store_check_report *report,
 	if (err == ERR_OK)
 		check_names(&c);
 	free(c.found.list);
+	free(c.unknown.list);
 	free(c.objects);
 	return err;
 }

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,13 +65,18 @@ static void check(struct volume *v)
 	ck_assert_ok(store_check(v->f.store, note, NULL, v, &v->counts));
 }
 
-/* One finding, and it is the victim's. */
-static void check_finds(struct volume *v, enum err what)
+/* One finding, and it is of that object. */
+static void check_finds_number(struct volume *v, enum err what, uint64_t number)
 {
 	check(v);
 	ck_assert_uint_eq(v->findings, 1);
 	ck_assert_int_eq(v->what, what);
-	ck_assert_uint_eq(object_id_number(&v->id), v->victim);
+	ck_assert_uint_eq(object_id_number(&v->id), number);
+}
+
+static void check_finds(struct volume *v, enum err what)
+{
+	check_finds_number(v, what, v->victim);
 }
 
 static void xor_byte(const char *path, off_t at)
@@ -180,6 +186,72 @@ START_TEST(files_the_ledger_does_not_know)
 }
 END_TEST
 
+/* An edit of the ledger while nobody has it. */
+static void edit_ledger(struct volume *v, const char *sql)
+{
+	struct store_lock_report report;
+	sqlite3 *db;
+
+	store_lock(v->f.store, 30000, &report);
+	ck_assert_ok(report.err);
+	ck_assert_int_eq(sqlite3_open(temp_path(v->f.dir, "s/ledger.db"), &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	ck_assert_ok(store_unlock(v->f.store, v->f.keyring, &v->f.recovery));
+}
+
+/* Names in a directory that cannot be read are not held against the files they are of. */
+START_TEST(a_directory_without_a_row)
+{
+	struct volume v;
+
+	volume_new(&v);
+	edit_ledger(&v, "DELETE FROM objects WHERE number=2");
+	check_finds_number(&v, ERR_UNKNOWN, 2);
+	fixture_free(&v.f);
+}
+END_TEST
+
+START_TEST(a_root_without_a_row)
+{
+	struct volume v;
+
+	volume_new(&v);
+	edit_ledger(&v, "DELETE FROM objects WHERE number=1");
+	check_finds_number(&v, ERR_UNKNOWN, STORE_ROOT);
+	fixture_free(&v.f);
+}
+END_TEST
+
+START_TEST(a_directory_whose_row_was_edited)
+{
+	struct volume v;
+
+	volume_new(&v);
+	edit_ledger(&v, "UPDATE objects SET uid=7 WHERE number=2");
+	check(&v);
+	/* The row, whose number cannot be believed, and the file that has none. */
+	ck_assert_uint_eq(v.findings, 2);
+	ck_assert_int_eq(v.what, ERR_TAMPERED);
+	ck_assert_uint_eq(object_id_number(&v.id), 2);
+	fixture_free(&v.f);
+}
+END_TEST
+
+START_TEST(a_name_of_nothing)
+{
+	struct volume v;
+	char sql[100];
+
+	volume_new(&v);
+	snprintf(sql, sizeof(sql), "DELETE FROM objects WHERE number=%d", (int)v.victim);
+	edit_ledger(&v, sql);
+	ck_assert_int_eq(unlink(v.path), 0);
+	check_finds(&v, ERR_UNKNOWN);
+	fixture_free(&v.f);
+}
+END_TEST
+
 START_TEST(two_files_exchanged)
 {
 	struct volume v;
@@ -198,4 +270,6 @@ END_TEST
 
 UNIT_MAIN("store_check", a_sound_volume_has_no_findings, one_bit_of_one_block, one_bit_of_the_tree,
 	  a_missing_file, an_older_version_of_a_file, files_the_ledger_does_not_know,
-	  two_files_exchanged)
+	  two_files_exchanged, a_directory_without_a_row, a_root_without_a_row,
+	  a_directory_whose_row_was_edited,
+	  a_name_of_nothing)

@@ -47,6 +47,21 @@ void object_path_new(const struct object_id *id, char path[OBJECT_PATH_LEN])
 	snprintf(path, OBJECT_PATH_LEN, "objects/new/%s", digits);
 }
 
+static bool time_equal(const struct timespec *one, const struct timespec *other)
+{
+	return one->tv_sec == other->tv_sec && one->tv_nsec == other->tv_nsec;
+}
+
+bool object_attr_equal(const struct object_attr *one, const struct object_attr *other)
+{
+	return one->version == other->version && one->size == other->size &&
+	       memcmp(one->root, other->root, OBJECT_ROOT_LEN) == 0 && one->mode == other->mode &&
+	       one->uid == other->uid && one->gid == other->gid && one->nlink == other->nlink &&
+	       one->rdev == other->rdev && one->blocks == other->blocks &&
+	       time_equal(&one->atime, &other->atime) && time_equal(&one->mtime, &other->mtime) &&
+	       time_equal(&one->ctime, &other->ctime) && time_equal(&one->btime, &other->btime);
+}
+
 static void put_time(struct writer *w, const struct timespec *time)
 {
 	writer_u64(w, (uint64_t)time->tv_sec);

@@ -50,6 +50,8 @@ struct object_attr {
 	uint64_t blocks;  /* allocated data blocks of 4096 bytes */
 };
 
+bool object_attr_equal(const struct object_attr *one, const struct object_attr *other);
+
 struct object_header {
 	uint32_t epoch;
 	bool is_inline;

@@ -95,14 +95,15 @@ static enum err load(struct store *store, uint64_t number, struct node **out)
 	return ERR_OK;
 }
 
-static enum err report_unknown(struct store *store, uint64_t number)
+/* Of an object without a row to make a node of. */
+static enum err report_row(struct store *store, uint64_t number, enum err what)
 {
 	atomic_fetch_add(&store->damaged, 1);
 	log_warning("object %llu: %s; only this file is affected", (unsigned long long)number,
-		    err_text(ERR_UNKNOWN));
+		    err_text(what));
 	if (store->hooks.integrity != NULL)
-		store->hooks.integrity(store->hooks.ctx, number, ERR_UNKNOWN, 0);
-	return ERR_UNKNOWN;
+		store->hooks.integrity(store->hooks.ctx, number, what, 0);
+	return what;
 }
 
 enum err node_get(struct store *store, uint64_t number, const struct object_id *id,
@@ -115,9 +116,11 @@ enum err node_get(struct store *store, uint64_t number, const struct object_id *
 		if (!atomic_load(&store->unlocked))
 			return ERR_LOCKED;
 		err = load(store, number, &node);
-		/* I17: what a directory names has a row. */
-		if (err == ERR_STALE && id != NULL)
-			err = report_unknown(store, number);
+		/* I17: what a directory names has a row, and so has the root. */
+		if (err == ERR_STALE && (id != NULL || number == STORE_ROOT))
+			err = report_row(store, number, ERR_UNKNOWN);
+		else if (err_exit_code(err) == 8) /* the row was edited, or the ledger's file */
+			err = report_row(store, number, err);
 		if (err != ERR_OK)
 			return err;
 	}

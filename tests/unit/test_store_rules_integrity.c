@@ -1,5 +1,8 @@
 /* Rules of integrity and freshness: what an attacker with both disks' files meets (I16 to I20). */
+#include <sqlite3.h>
+
 #include "store/volume.h"
+#include "temp_dir.h"
 #include "test_store_rules.h"
 
 #define LONG (600 * KIB) /* two leaves and a node above them */
@@ -175,6 +178,16 @@ static void another_size(struct ledger_row *row)
 	row->attr.size++;
 }
 
+static void another_mode(struct ledger_row *row)
+{
+	row->attr.mode ^= 04;
+}
+
+static void another_time(struct ledger_row *row)
+{
+	row->attr.ctime.tv_nsec ^= 1;
+}
+
 START_TEST(i17_a_newer_object_means_an_old_ledger)
 {
 	ck_assert_int_eq(read_with_row(an_older_row), ERR_LEDGER_OLD);
@@ -185,6 +198,17 @@ START_TEST(i17_root_and_size_are_the_ledgers)
 {
 	ck_assert_int_eq(read_with_row(another_root), ERR_TAMPERED);
 	ck_assert_int_eq(read_with_row(another_size), ERR_TAMPERED);
+}
+END_TEST
+
+/*
+ * Version and root are not enough: of two histories after a power cut one may
+ * have had the same version with other attributes, and its header is still about.
+ */
+START_TEST(i17_all_attributes_are_the_ledgers)
+{
+	ck_assert_int_eq(read_with_row(another_mode), ERR_TAMPERED);
+	ck_assert_int_eq(read_with_row(another_time), ERR_TAMPERED);
 }
 END_TEST
 
@@ -222,6 +246,43 @@ START_TEST(i17_a_name_without_a_row_is_unknown)
 	ck_assert_uint_eq(scene_find(&after, "y"), y);
 	scene_free(&after);
 	scene_free(&scene);
+}
+END_TEST
+
+/* With an edit of the ledger's file: looking "x" up is this error, recorded with its number. */
+static void look_up_after(const char *sql, bool is_root, enum err expected)
+{
+	struct discoveries discoveries = {.what = ERR_OK};
+	struct scene scene, after;
+	char path[OBJECT_PATH_LEN];
+	struct store_attr attr;
+	sqlite3 *db;
+	uint64_t x, y;
+
+	make_two(&scene, &after, 20 * KIB, &x, &y, path);
+	after.settings.hooks = (struct store_hooks){.ctx = &discoveries, .integrity = discovered};
+	ck_assert_int_eq(sqlite3_open(temp_path(after.world.directory, "ledger.db"), &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	ck_assert_ok(scene_open(&after));
+	ck_assert_int_eq(store_lookup(after.store, STORE_ROOT, "x", &attr), expected);
+	ck_assert_int_eq(discoveries.what, expected);
+	ck_assert_uint_eq(discoveries.number, is_root ? STORE_ROOT : x);
+	if (!is_root)
+		ck_assert_uint_eq(scene_find(&after, "y"), y);
+	scene_free(&after);
+	scene_free(&scene);
+}
+
+START_TEST(i17_a_row_that_does_not_verify_is_recorded)
+{
+	look_up_after("UPDATE objects SET mode=mode|2 WHERE number=2", false, ERR_TAMPERED);
+}
+END_TEST
+
+START_TEST(i17_the_root_has_a_row)
+{
+	look_up_after("DELETE FROM objects WHERE number=1", true, ERR_UNKNOWN);
 }
 END_TEST
 
@@ -387,7 +448,8 @@ RULES(integrity, i17_a_slow_opener_is_no_rollback,
       i16_a_changed_node_is_not_believed, i16_a_changed_header_is_not_believed,
       i16_changed_inline_content_is_not_read, i16_blocks_cannot_change_places,
       i17_an_older_object_is_a_rollback, i17_a_newer_object_means_an_old_ledger,
-      i17_root_and_size_are_the_ledgers, i17_an_object_that_is_gone_was_deleted,
+      i17_root_and_size_are_the_ledgers, i17_all_attributes_are_the_ledgers,
+      i17_a_row_that_does_not_verify_is_recorded, i17_the_root_has_a_row, i17_an_object_that_is_gone_was_deleted,
       i17_a_name_without_a_row_is_unknown, i18_each_commit_is_a_version,
       i19_no_key_stream_is_used_twice, i19_a_retry_takes_another_nonce,
       i20_a_hole_is_the_trees_word)

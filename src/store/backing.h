@@ -135,6 +135,12 @@ unsigned int backing_sim_active(struct backing *backing);
  * found after a crash.
  */
 void backing_sim_rename_in_two(struct backing *backing, bool in_two);
+/*
+ * What lies in pages of a file within the range becomes what another disk's
+ * file has there; both exist.  For attacks: as fast as what is in the files.
+ */
+enum err backing_sim_copy(struct backing *from, const char *from_path, struct backing *to,
+			  const char *to_path, uint64_t offset, uint64_t len) MUST_CHECK;
 /* Bytes (sizes of all files together) and inodes there are; ERR_FULL beyond. */
 void backing_sim_set_space(struct backing *backing, uint64_t bytes, uint64_t inodes);
 

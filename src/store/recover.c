@@ -265,6 +265,8 @@ static enum err empty_new(struct store *store)
 	enum err err = STORE_BREAK(R8_KEEP_NEW) ? ERR_OK : store->ciphertext->ops->list(store->ciphertext, "objects/new",
 						    note_new_file, &list);
 
+	if (err == ERR_NOT_FOUND)
+		err = ERR_DELETED; /* nobody but store_create makes that directory, and nobody removes it */
 	while (list != NULL) {
 		struct new_file *file = list;
 

@@ -5,6 +5,7 @@
  *     sim_data.c      content: pages, versions, sizes
  *     sim_names.c     names and directories: events
  *     sim_crash.c     the disk after a power cut
+ *     sim_copy.c      pages taken over from another disk
  *
  * Content is kept in pages of 4 KiB that are never changed once made and are
  * shared, by count, between versions and between disks; a page of zeroes is

@@ -1,0 +1,20 @@
+/* Every kind of attack (kinds.def), and what kinds of the ledger share. */
+#ifndef PHIFS_TESTS_ATTACK_KINDS_H
+#define PHIFS_TESTS_ATTACK_KINDS_H
+
+#include "attack.h"
+
+#define KIND(function, name, flags, weight, known) attack_kind function;
+#include "kinds.def"
+#undef KIND
+
+/* SQL on the image's ledger; false: it cannot be done. */
+bool edit_ledger(struct attack *attack, const char *sql);
+/* A copy of a moment's ledger that an edit can attach. */
+void attach_ledger(struct attack *attack, const struct moment *moment, char *path, size_t size);
+/* The image's ledger becomes a moment's. */
+void put_moments_ledger(struct attack *attack, const struct moment *moment);
+/* One row of it; false: the moment has none. */
+bool take_row(struct attack *attack, const struct moment *moment, uint64_t number);
+
+#endif

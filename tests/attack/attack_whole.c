@@ -1,0 +1,149 @@
+/*
+ * Whole directories as of another moment, and what is documented as not seen.
+ *
+ * SECURITY.md promises that the rollback of one of the two directories is
+ * seen, and says that the rollback of both together is not.
+ */
+#include "attack.h"
+#include "attack_kinds.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static void take_ciphertext(struct attack *attack, const struct moment *moment)
+{
+	backing_free(attack->image.ciphertext);
+	must(backing_sim_crash(moment->ciphertext, 1, &attack->image.ciphertext), "copying a disk");
+}
+
+static void take_state(struct attack *attack, const struct moment *moment)
+{
+	struct world other;
+
+	moment_image(moment, &other);
+	backing_free(attack->image.state);
+	attack->image.state = other.state;
+	other.state = NULL;
+	must(backing_sim_new(&other.state), "a disk");
+	world_free(&other);
+	put_moments_ledger(attack, moment);
+}
+
+#define ANY_AGE (F_ROLLBACK | F_LEDGER_OLD | F_TAMPERED | F_DELETED | F_UNKNOWN)
+
+bool roll_back_ciphertext(struct attack *attack)
+{
+	const struct moment *moment = any_earlier(attack);
+
+	take_ciphertext(attack, moment);
+	describe(attack, "the ciphertext directory as of \"%s\"", moment->name);
+	expect(attack, NEED_SEEN, ANY_AGE, 0);
+	attack->refusals |= F_ROLLBACK;
+	attack->check_findings |= F_UNKNOWN;
+	return true;
+}
+
+bool roll_back_state(struct attack *attack)
+{
+	const struct moment *moment = any_earlier(attack);
+
+	take_state(attack, moment);
+	describe(attack, "the state directory as of \"%s\"", moment->name);
+	expect(attack, NEED_SEEN, ANY_AGE, 0);
+	attack->refusals |= F_ROLLBACK;
+	attack->check_findings |= F_UNKNOWN | F_STALE;
+	return true;
+}
+
+bool put_branch_ciphertext(struct attack *attack)
+{
+	take_ciphertext(attack, attack->history->branch);
+	describe(attack, "the ciphertext directory of the branch");
+	expect(attack, NEED_SEEN, ANY_AGE, 0);
+	attack->refusals |= F_ROLLBACK;
+	attack->check_findings |= F_UNKNOWN;
+	return true;
+}
+
+bool put_branch_state(struct attack *attack)
+{
+	take_state(attack, attack->history->branch);
+	describe(attack, "the state directory of the branch");
+	expect(attack, NEED_SEEN, ANY_AGE, 0);
+	attack->refusals |= F_ROLLBACK;
+	attack->check_findings |= F_UNKNOWN | F_STALE;
+	return true;
+}
+
+bool put_foreign_directory(struct attack *attack)
+{
+	if (attack->turn % 2 == 0)
+		take_ciphertext(attack, attack->history->foreign);
+	else
+		take_state(attack, attack->history->foreign);
+	describe(attack, "the %s directory of another volume",
+		 attack->turn % 2 == 0 ? "ciphertext" : "state");
+	expect(attack, NEED_SEEN, ANY_AGE, 0);
+	attack->refusals |= F_ROLLBACK | F_TAMPERED | F_UNPROVEN;
+	attack->check_findings |= F_UNKNOWN | F_STALE;
+	return true;
+}
+
+/* Journal and anchor agree, the objects are newer. */
+bool roll_back_journal_and_anchor(struct attack *attack)
+{
+	const struct moment *moment = any_earlier(attack);
+
+	copy_file(moment->ciphertext, "journal", attack->image.ciphertext, "journal");
+	copy_file(moment->state, "anchor", attack->image.state, "anchor");
+	describe(attack, "journal and anchor as of \"%s\"", moment->name);
+	/* Of a closed volume nothing is in the journal; else its transactions are gone. */
+	expect(attack, attack->base->is_clean ? NEED_HARMLESS : NEED_SEEN, ANY_AGE, 0);
+	attack->refusals |= F_ROLLBACK;
+	/* Not one of them is in place yet: what is left is the volume of before, whole. */
+	if (attack->base == attack->history->pending)
+		attack->need = NEED_KNOWN;
+	return true;
+}
+
+/* --- known ------------------------------------------------------------------------------------ */
+
+/*
+ * Both directories, but only what the last transactions are in: nothing of them
+ * is in place, and so everything else is as it was then.
+ */
+bool drop_pending(struct attack *attack)
+{
+	return roll_back_journal_and_anchor(attack);
+}
+
+/* Everything of both directories: a host restored as a whole looks whole to itself. */
+bool roll_back_everything(struct attack *attack)
+{
+	const struct moment *moment = any_earlier(attack);
+
+	take_ciphertext(attack, moment);
+	take_state(attack, moment);
+	describe(attack, "both directories as of \"%s\"", moment->name);
+	attack->need = NEED_KNOWN;
+	return true;
+}
+
+/* A regular file whose old state refers to nothing that has changed. */
+bool roll_back_object_and_row(struct attack *attack)
+{
+	const struct moment *moment = any_earlier(attack);
+	const struct target *target = any_target(attack);
+	const struct target *source = moment_find(moment, target->number);
+
+	if (source == NULL || !S_ISREG(target->header.attr.mode) ||
+	    source->header.attr.version == target->header.attr.version ||
+	    !object_id_is_zero(&target->header.attributes) ||
+	    !object_id_is_zero(&source->header.attributes) || target->header.name_len == 0 ||
+	    !take_row(attack, moment, target->number) ||
+	    !copy_file(moment->ciphertext, target->path, attack->image.ciphertext, target->path))
+		return false;
+	describe(attack, "%s and its row as of \"%s\"", target->path, moment->name);
+	attack->need = NEED_KNOWN;
+	return true;
+}

@@ -6,7 +6,9 @@
  *     attack_moment.c    moments, images of them, what lies where in one
  *     attack_disk.c      edits of a disk's files
  *     attack_walk.c      all that a mount shows, beside what it should show
- *     attack_run.c       one case: attack, mount, walk, judge
+ *     attack_run.c       one case: attack, mount, walk
+ *     attack_batch.c     several attacks with one mount
+ *     attack_judge.c     what must come of an attack, and what came
  *     attack_objects.c, attack_swap.c, attack_rollback.c, attack_journal.c,
  *     attack_anchor.c, attack_ledger.c, attack_rows.c, attack_whole.c,
  *     attack_tricks.c    the kinds of attacks
@@ -139,6 +141,7 @@ struct sight {
 	uint64_t differing[FINDINGS_MAX];      /* objects with other attributes than the twin's */
 	size_t differing_count;
 	char why[256];                         /* what is shown that should not be; "" */
+	uint64_t why_number;                   /* of which object */
 };
 
 /* Everything that a fresh mount of `store` shows. */
@@ -183,6 +186,9 @@ struct attack {
 	uint64_t touched[TOUCHES_MAX];
 	size_t touched_count;
 	bool touches_all;
+	/* One of several in one mount: files only, and none that another one has (attack_batch.c). */
+	const struct attack *beside;
+	size_t beside_count;
 	uint32_t check_findings; /* those that only store_check can see, about anything */
 };
 
@@ -197,6 +203,7 @@ typedef bool attack_kind(struct attack *attack);
 #define ON_PENDING   0x40u
 #define ON_APPLIED   0x80u /* one where they are in place */
 #define IS_REAL      0x100u /* on real directories: links, fifos ... (attack_tricks.c) */
+#define IS_ALONE     0x200u /* touches more than it draws: never one of several */
 #define IS_OBJECT    0x10u /* edits objects: what a recovery writes again is healed */
 
 struct kind {
@@ -215,10 +222,31 @@ enum outcome attack_run(const struct history *history, const struct kind *kind, 
 			uint64_t turn, char *why, size_t size);
 /* The same mount without an attack: OUTCOME_HARMLESS or a violation. */
 enum outcome twin_run(const struct history *history, uint64_t seed, char *why, size_t size);
-/* For kinds that mount themselves: settings of every mount, and who is told. */
-struct store_hooks sight_hooks(struct sight *sight);
-enum outcome attack_judge(const struct attack *attack, enum err refusal, struct sight *sight,
+enum outcome attack_judge(const struct attack *attack, enum err refusal, const struct sight *sight,
 			  char *why, size_t size);
+
+/* --- several at once ----------------------------------------------------------------------------- */
+
+#define BATCH_MAX 12
+
+struct batch {
+	const struct kind *kinds[BATCH_MAX];
+	struct attack attacks[BATCH_MAX];
+	enum outcome outcomes[BATCH_MAX];
+	size_t count;
+};
+/*
+ * Attacks of different objects of the clean moment, with one mount for all:
+ * each is judged by what is found about what it touched; anything else is a
+ * violation of the first.
+ */
+void batch_run(const struct history *history, const struct kind *first, struct batch *batch,
+	       uint64_t seed, uint64_t turn, char *why, size_t size);
+bool batch_may(const struct kind *kind);
+/* Is the object, or what belongs to it, touched by the attack? */
+bool attack_is_near(const struct attack *attack, const struct finding *error);
+/* Mount the closed image; what it tells goes to `sight`. */
+enum err attack_mount(struct attack *attack, struct sight *sight);
 
 /* --- for kinds ------------------------------------------------------------------------------------- */
 

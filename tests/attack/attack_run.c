@@ -1,5 +1,6 @@
 /* One case: an image is attacked and mounted, what it shows is judged. */
 #include "attack.h"
+#include "attack_judge.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,9 +70,27 @@ void expect_refusal(struct attack *attack, enum need need, uint32_t refusals)
 	attack->refusals |= refusals;
 }
 
+/* One of several: not a directory, below which nothing is seen, nor what another one has. */
+static bool is_free(const struct attack *attack, const struct target *target)
+{
+	struct finding object = {.number = target->number};
+
+	if (S_ISDIR(target->header.attr.mode) || target->header.name_len == 0)
+		return false;
+	for (size_t i = 0; i < attack->beside_count; i++)
+		if (attack_is_near(&attack->beside[i], &object))
+			return false;
+	return true;
+}
+
 const struct target *any_target(struct attack *attack)
 {
-	return &attack->base->targets[below(attack, attack->base->target_count)];
+	const struct target *target;
+
+	do {
+		target = &attack->base->targets[below(attack, attack->base->target_count)];
+	} while (attack->beside != NULL && !is_free(attack, target));
+	return target;
 }
 
 const struct page *any_page(struct attack *attack, const struct target *target,
@@ -94,158 +113,6 @@ const struct moment *any_earlier(struct attack *attack)
 	return attack->history->earlier[below(attack, EARLIER)];
 }
 
-/* --- findings ---------------------------------------------------------------------------------- */
-
-uint32_t finding_bit(enum err err)
-{
-	static const struct {
-		enum err err;
-		uint32_t bit;
-	} bits[] = {
-		{ERR_TAMPERED, F_TAMPERED}, {ERR_ROLLBACK, F_ROLLBACK},
-		{ERR_LEDGER_OLD, F_LEDGER_OLD}, {ERR_DELETED, F_DELETED},
-		{ERR_UNKNOWN, F_UNKNOWN}, {ERR_FORMAT, F_FORMAT}, {ERR_VERSION, F_VERSION},
-		{ERR_UNPROVEN, F_UNPROVEN}, {ERR_NOT_FOUND, F_NOT_FOUND}, {ERR_STALE, F_STALE},
-	};
-
-	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
-		if (bits[i].err == err)
-			return bits[i].bit;
-	return F_OTHER;
-}
-
-static void told(void *ctx, uint64_t number, enum err what, uint64_t block)
-{
-	struct sight *sight = ctx;
-
-	(void)block;
-	if (sight->finding_count < FINDINGS_MAX)
-		sight->findings[sight->finding_count++] = (struct finding){number, what, 0};
-}
-
-struct store_hooks sight_hooks(struct sight *sight)
-{
-	return (struct store_hooks){.ctx = sight, .integrity = told};
-}
-
-/* --- the judge ----------------------------------------------------------------------------------- */
-
-struct verdict {
-	const struct attack *attack;
-	const struct sight *sight;
-	char *why;
-	size_t size;
-};
-
-static void blame(const struct verdict *verdict, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-static void blame(const struct verdict *verdict, const char *format, ...)
-{
-	va_list arguments;
-
-	if (verdict->why[0] != '\0')
-		return;
-	va_start(arguments, format);
-	vsnprintf(verdict->why, verdict->size, format, arguments);
-	va_end(arguments);
-}
-
-static bool is_touched(const struct attack *attack, uint64_t number)
-{
-	if (attack->touches_all)
-		return true;
-	for (size_t i = 0; i < attack->touched_count; i++)
-		if (attack->touched[i] == number)
-			return number != 0;
-	return false;
-}
-
-/* Its own object, its attributes, the directory it was looked up in. */
-static bool is_near(const struct attack *attack, const struct finding *error)
-{
-	return is_touched(attack, error->number) || is_touched(attack, error->directory) ||
-	       is_touched(attack, truth_attributes(attack->base->truth, error->number));
-}
-
-static bool has_finding(const struct sight *sight, uint64_t number)
-{
-	for (size_t i = 0; i < sight->finding_count; i++)
-		if (sight->findings[i].number == number && number != 0)
-			return true;
-	return false;
-}
-
-static void judge_findings(const struct verdict *verdict)
-{
-	const struct attack *attack = verdict->attack;
-
-	for (size_t i = 0; i < verdict->sight->finding_count; i++) {
-		const struct finding *finding = &verdict->sight->findings[i];
-
-		if (!is_touched(attack, finding->number) ||
-		    (attack->findings & finding_bit(finding->what)) == 0)
-			blame(verdict, "alarm about object %llu: %s",
-			      (unsigned long long)finding->number, err_text(finding->what));
-	}
-}
-
-static void judge_errors(const struct verdict *verdict)
-{
-	const struct attack *attack = verdict->attack;
-	const struct sight *sight = verdict->sight;
-
-	for (size_t i = 0; i < sight->error_count; i++) {
-		const struct finding *error = &sight->errors[i];
-		uint64_t attributes = truth_attributes(attack->base->truth, error->number);
-
-		if (!is_near(attack, error) || (attack->findings & finding_bit(error->what)) == 0)
-			blame(verdict, "an access to object %llu fails: %s",
-			      (unsigned long long)error->number, err_text(error->what));
-		else if (!has_finding(sight, error->number) && !has_finding(sight, attributes) &&
-			 !has_finding(sight, error->directory))
-			blame(verdict, "no record that object %llu fails: %s",
-			      (unsigned long long)error->number, err_text(error->what));
-	}
-}
-
-static void judge_attributes(const struct verdict *verdict)
-{
-	const struct sight *sight = verdict->sight;
-
-	for (size_t i = 0; i < sight->differing_count; i++)
-		if (!has_finding(sight, sight->differing[i]))
-			blame(verdict, "attributes of object %llu differ",
-			      (unsigned long long)sight->differing[i]);
-}
-
-enum outcome attack_judge(const struct attack *attack, enum err refusal, struct sight *sight,
-			  char *why, size_t size)
-{
-	struct verdict verdict = {attack, sight, why, size};
-	bool is_seen = refusal != ERR_OK || sight->finding_count > 0 || sight->error_count > 0;
-	bool differs = sight->why[0] != '\0' || sight->differing_count > 0;
-
-	if (refusal != ERR_OK && (attack->refusals & finding_bit(refusal)) == 0)
-		blame(&verdict, "refused: %s", err_text(refusal));
-	judge_findings(&verdict);
-	judge_errors(&verdict);
-	if (attack->need == NEED_KNOWN) {
-		if (is_seen)
-			blame(&verdict, "known as not seen, and was: the list is out of date");
-		return why[0] != '\0' ? OUTCOME_VIOLATION
-		       : differs      ? OUTCOME_KNOWN
-				      : OUTCOME_HARMLESS;
-	}
-	judge_attributes(&verdict);
-	if (sight->why[0] != '\0')
-		blame(&verdict, "%s", sight->why);
-	if (is_seen && attack->need == NEED_HARMLESS)
-		blame(&verdict, "seen, though it has no effect");
-	if (!is_seen && attack->need == NEED_SEEN)
-		blame(&verdict, "not seen");
-	return why[0] != '\0' ? OUTCOME_VIOLATION : is_seen ? OUTCOME_SEEN : OUTCOME_HARMLESS;
-}
-
 /* --- store_check ---------------------------------------------------------------------------------- */
 
 static void check_told(void *ctx, const struct object_id *id, enum err what, uint64_t block)
@@ -259,8 +126,8 @@ static void check_told(void *ctx, const struct object_id *id, enum err what, uin
 		return;
 	/* A row that does not verify has no number. */
 	if ((attack->findings & finding_bit(what)) == 0 ||
-	    (number != 0 && !is_touched(attack, number)))
-		blame(verdict, "check: object %llu: %s", (unsigned long long)number,
+	    (number != 0 && !attack_is_touched(attack, number)))
+		verdict_blame(verdict, "check: object %llu: %s", (unsigned long long)number,
 		      err_text(what));
 }
 
@@ -271,7 +138,21 @@ static void check(const struct attack *attack, struct store *store, char *why, s
 	enum err err = store_check(store, check_told, NULL, &verdict, &counts);
 
 	if (err != ERR_OK && (attack->refusals & finding_bit(err)) == 0)
-		blame(&verdict, "check fails: %s", err_text(err));
+		verdict_blame(&verdict, "check fails: %s", err_text(err));
+}
+
+static void told(void *ctx, uint64_t number, enum err what, uint64_t block)
+{
+	struct sight *sight = ctx;
+
+	(void)block;
+	if (sight->finding_count < FINDINGS_MAX)
+		sight->findings[sight->finding_count++] = (struct finding){number, what, 0};
+}
+
+static struct store_hooks sight_hooks(struct sight *sight)
+{
+	return (struct store_hooks){.ctx = sight, .integrity = told};
 }
 
 /* --- mounts ------------------------------------------------------------------------------------------ */
@@ -296,6 +177,13 @@ static enum err unlock_image(struct attack *attack)
 	struct store_recovery recovery;
 
 	return store_unlock(attack->image.store, attack->base->keyring, &recovery);
+}
+
+enum err attack_mount(struct attack *attack, struct sight *sight)
+{
+	enum err err = open_image(attack, sight);
+
+	return err == ERR_OK ? unlock_image(attack) : err;
 }
 
 /* The attack itself, at its time, and the mount around it. */
@@ -326,7 +214,6 @@ static enum err mount_again(struct attack *attack, struct sight *sight)
 {
 	struct store_lock_report report;
 	struct world again;
-	enum err err;
 
 	store_lock(attack->image.store, 30000, &report);
 	if (report.err != ERR_OK)
@@ -335,8 +222,7 @@ static enum err mount_again(struct attack *attack, struct sight *sight)
 	world_free(&attack->image);
 	attack->image = again;
 	memset(sight, 0, sizeof(*sight));
-	err = open_image(attack, sight);
-	return err == ERR_OK ? unlock_image(attack) : err;
+	return attack_mount(attack, sight);
 }
 
 static void answered(void *ctx, enum err err, size_t bytes)
@@ -355,13 +241,13 @@ static void use(const struct attack *attack, char *why, size_t size)
 	enum err answer = ERR_AGAIN;
 	enum err err = store_create_node(store, STORE_ROOT, "after", S_IFREG | 0600, 0, 0, 0, &attr);
 
-	if (err != ERR_OK && is_touched(attack, STORE_ROOT))
+	if (err != ERR_OK && attack_is_touched(attack, STORE_ROOT))
 		return;
 	if (err == ERR_OK)
 		store_write(store, attr.number, 0, "after", 5, false, answered, &answer);
 	store_lock(store, 30000, &report);
 	if (err != ERR_OK || answer != ERR_OK || report.err != ERR_OK)
-		blame(&verdict, "the volume cannot be used: %s",
+		verdict_blame(&verdict, "the volume cannot be used: %s",
 		      err_text(err != ERR_OK ? err : answer != ERR_OK ? answer : report.err));
 }
 

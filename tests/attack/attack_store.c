@@ -3,7 +3,8 @@
  *
  * A volume with a history is made on the simulated disk; every case edits a copy
  * of its files, mounts it, looks at everything and compares with the untouched
- * twin.  Every sixteenth case is the twin itself.
+ * twin.  Every sixteenth case is the twin itself.  Of attacks on single objects
+ * every other case has a dozen, of different ones, with one mount.
  *
  *     attack-store [--seconds N | --states N] [--seed S] [--from N] [--kind NAME]
  *                  [--first] [--list]
@@ -44,6 +45,7 @@ struct campaign {
 	struct tally *tallies; /* of each kind */
 	struct tally twins, total;
 	uint64_t number; /* of the case */
+	uint64_t mounts;
 };
 
 static char now_running[256];
@@ -81,6 +83,30 @@ static bool is_twin(const struct campaign *campaign, uint64_t number)
 	return campaign->only == NULL && number % TWIN_ONE_IN == 0;
 }
 
+/* `kind` NULL: the twin. */
+static void count(struct campaign *campaign, const struct kind *kind, enum outcome outcome)
+{
+	if (kind == NULL)
+		campaign->twins.outcomes[outcome]++;
+	else
+		campaign->tallies[kind - kinds].outcomes[outcome]++;
+	if (kind != NULL || outcome == OUTCOME_VIOLATION)
+		campaign->total.outcomes[outcome]++;
+}
+
+static void several(struct campaign *campaign, const struct kind *kind, uint64_t turn, char *why,
+		    size_t size)
+{
+	struct batch *batch = calloc(1, sizeof(*batch));
+
+	if (batch == NULL)
+		abort();
+	batch_run(&campaign->history, kind, batch, seed_of(campaign, campaign->number), turn, why, size);
+	for (size_t i = 0; i < batch->count; i++)
+		count(campaign, batch->kinds[i], batch->outcomes[i]);
+	free(batch);
+}
+
 static void one_case(struct campaign *campaign)
 {
 	uint64_t number = campaign->number;
@@ -89,7 +115,6 @@ static void one_case(struct campaign *campaign)
 	uint64_t attack = campaign->only == NULL ? number - number / TWIN_ONE_IN : number;
 	const struct kind *kind = campaign->wheel[attack % campaign->wheel_len];
 	char why[768] = "";
-	enum outcome outcome;
 
 	snprintf(now_running, sizeof(now_running),
 		 "%s: reproduce with --seed %" PRIu64 " --from %" PRIu64 " --states 1%s%s\n",
@@ -97,18 +122,16 @@ static void one_case(struct campaign *campaign)
 		 campaign->only == NULL ? "" : " --kind ", campaign->only == NULL ? "" : campaign->only);
 	alarm(HANGS_AFTER);
 	if (twin)
-		outcome = twin_run(&campaign->history, seed_of(campaign, number), why, sizeof(why));
+		count(campaign, NULL, twin_run(&campaign->history, seed_of(campaign, number), why,
+					       sizeof(why)));
+	else if (batch_may(kind) && attack / campaign->wheel_len % 2 == 1)
+		several(campaign, kind, attack / campaign->wheel_len, why, sizeof(why));
 	else
-		outcome = attack_run(&campaign->history, kind, seed_of(campaign, number),
-				     attack / campaign->wheel_len, why, sizeof(why));
+		count(campaign, kind, attack_run(&campaign->history, kind, seed_of(campaign, number),
+						 attack / campaign->wheel_len, why, sizeof(why)));
 	alarm(0);
-	if (twin)
-		campaign->twins.outcomes[outcome]++;
-	else
-		campaign->tallies[kind - kinds].outcomes[outcome]++;
-	if (!twin || outcome == OUTCOME_VIOLATION)
-		campaign->total.outcomes[outcome]++;
-	if (outcome == OUTCOME_VIOLATION)
+	campaign->mounts++;
+	if (why[0] != '\0')
 		fprintf(stderr, "violation: %s; %s", why, now_running);
 }
 
@@ -159,6 +182,8 @@ static void print_result(const struct campaign *campaign)
 	for (size_t i = 0; i < kind_count; i++)
 		if (kinds[i].known != NULL)
 			printf("known: %s: %s\n", kinds[i].name, kinds[i].known);
+	printf("%" PRIu64 " mounts, some with several attacks of different objects\n",
+	       campaign->mounts);
 	printf("%" PRIu64 " attacks, %" PRIu64 " detected, %" PRIu64 " without effect, %" PRIu64
 	       " known, %" PRIu64 " violations\n",
 	       cases(&campaign->total), campaign->total.outcomes[OUTCOME_SEEN],

@@ -156,6 +156,8 @@ static void note_error(struct walk *walk, uint64_t number, uint64_t directory, e
 static void differ(struct walk *walk, const struct item *item, const char *what)
 {
 	if (walk->sight->why[0] == '\0')
+		walk->sight->why_number = item->attr.number;
+	if (walk->sight->why[0] == '\0')
 		snprintf(walk->sight->why, sizeof(walk->sight->why), "%s of %.100s (object %llu) differs",
 			 what, item->path, (unsigned long long)item->attr.number);
 }

@@ -117,6 +117,28 @@ bool drop_pending(struct attack *attack)
 	return roll_back_journal_and_anchor(attack);
 }
 
+/*
+ * A power cut before the anchor was written, and an edit of what it does not
+ * name yet: that transaction was perhaps never whole, and is left out.
+ */
+bool drop_tail(struct attack *attack)
+{
+	const struct moment *base = attack->base;
+	const struct txn_place *txn = &base->txns[below(attack, base->txn_count)];
+	uint64_t len = JOURNAL_HEADER_LEN + txn->header.records_len + JOURNAL_MAC_LEN;
+	uint64_t at = below(attack, len);
+
+	if (attack->turn % 2 == 0 && txn->header.pages > 0)
+		at = journal_pages_offset(&txn->header) +
+		     below(attack, txn->header.pages * BLOCK_SIZE);
+	copy_file(attack->history->closed->state, "anchor", attack->image.state, "anchor");
+	flip(attack, attack->image.ciphertext, "journal", txn->at + at);
+	describe(attack, "byte %llu of transaction %llu, beyond the anchor", (unsigned long long)at,
+		 (unsigned long long)txn->header.seq);
+	attack->need = NEED_KNOWN;
+	return true;
+}
+
 /* Everything of both directories: a host restored as a whole looks whole to itself. */
 bool roll_back_everything(struct attack *attack)
 {

@@ -40,7 +40,7 @@ echo "1..$(($(broken | wc -l) + 2))"
 "$builddir/tests/attack/attack-store" --seconds "${ATTACK_SECONDS:-10}" --seed "$(date +%s)" \
 	</dev/null >"$log" 2>&1
 ok $? "$(tail -n 1 "$log")"
-PHIFS_BREAK= "$builddir/tests/attack/attack-store-broken" --states 100 </dev/null >"$log" 2>&1
+PHIFS_BREAK='' "$builddir/tests/attack/attack-store-broken" --states 100 </dev/null >"$log" 2>&1
 ok $? "a store with nothing broken"
 broken >"$TMPDIR/list"
 while read -r rule kind; do

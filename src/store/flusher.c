@@ -168,32 +168,23 @@ bool flusher_request_then(struct flusher *flusher, struct content *content, flus
 	return job != NULL;
 }
 
-static struct node *next_dirty(struct store *store, uint64_t index)
-{
-	struct node *node;
-
-	pthread_mutex_lock(&store->dirty_mutex);
-	node = store->dirty_first;
-	while (node != NULL && index-- > 0)
-		node = node->dirty_next;
-	if (node != NULL)
-		node_ref(store, node, 1);
-	pthread_mutex_unlock(&store->dirty_mutex);
-	return node;
-}
-
 void flusher_request_all(struct store *store)
 {
-	struct node *node;
+	struct node **list;
+	size_t count;
 
-	/* A node that is skipped because the list moved is met at the next tick. */
-	for (uint64_t i = 0; (node = next_dirty(store, i)) != NULL; i++) {
+	if (node_list_dirty(store, &list, &count) != ERR_OK)
+		return; /* the timer asks again */
+	for (size_t i = 0; i < count; i++) {
+		struct node *node = list[i];
+
 		pthread_mutex_lock(&node->mutex);
 		if (node->content != NULL && node->is_dirty)
 			flusher_request(store->flusher, node->content);
 		pthread_mutex_unlock(&node->mutex);
 		node_put(store, node);
 	}
+	free(list);
 }
 
 bool flusher_drain(struct flusher *flusher, int64_t deadline_ns)

@@ -10,28 +10,6 @@
 /* Where a part's content state comes from (R1). */
 enum state_source { TAKE_NOTHING, TAKE_LIVE, TAKE_CUT, TAKE_EMPTY, TAKE_HEADER, TAKE_DELETE };
 
-/* Dirty nodes, referenced; the list itself may change meanwhile. */
-static enum err list_dirty(struct store *store, struct node ***list, size_t *count)
-{
-	struct node **nodes;
-	size_t n = 0;
-
-	pthread_mutex_lock(&store->dirty_mutex);
-	nodes = malloc((store->dirty_count + 1) * sizeof(*nodes));
-	if (nodes != NULL) {
-		for (struct node *node = store->dirty_first; node != NULL; node = node->dirty_next) {
-			node_ref(store, node, 1);
-			nodes[n++] = node;
-		}
-	}
-	pthread_mutex_unlock(&store->dirty_mutex);
-	if (nodes == NULL)
-		return ERR_NO_MEMORY;
-	*list = nodes;
-	*count = n;
-	return ERR_OK;
-}
-
 /* A transaction that fills up. */
 struct filling {
 	struct txn *txn;
@@ -284,7 +262,7 @@ enum err gather(struct store *store, struct txn *txn, bool everything)
 	pthread_rwlock_wrlock(&store->names);
 	txn->names_op = atomic_load(&store->names_op);
 	atomic_store(&store->pending_bytes, 0);
-	err = list_dirty(store, &list, &count);
+	err = node_list_dirty(store, &list, &count);
 	for (size_t i = 0; i < count; i++) {
 		struct node *node = list[i];
 

@@ -246,6 +246,27 @@ void node_clean(struct store *store, struct node *node)
 	node_put(store, node);
 }
 
+enum err node_list_dirty(struct store *store, struct node ***list, size_t *count)
+{
+	struct node **nodes;
+	size_t n = 0;
+
+	pthread_mutex_lock(&store->dirty_mutex);
+	nodes = malloc((store->dirty_count + 1) * sizeof(*nodes));
+	if (nodes != NULL) {
+		for (struct node *node = store->dirty_first; node != NULL; node = node->dirty_next) {
+			node_ref(store, node, 1);
+			nodes[n++] = node;
+		}
+	}
+	pthread_mutex_unlock(&store->dirty_mutex);
+	if (nodes == NULL)
+		return ERR_NO_MEMORY;
+	*list = nodes;
+	*count = n;
+	return ERR_OK;
+}
+
 void node_forget_name(struct node *node)
 {
 	if (node->name == NULL)

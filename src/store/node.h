@@ -41,6 +41,12 @@ void node_changed(struct store *store, struct node *node);
 void node_names_changed(struct store *store, struct node *node);
 /* Takes it off the dirty list (its changes are in a transaction); mutex held. */
 void node_clean(struct store *store, struct node *node);
+/*
+ * The dirty list as it is now, each node pinned: the caller puts them and frees
+ * the list.  Linear, where asking for one after another would be quadratic.
+ * ERR_NO_MEMORY.
+ */
+enum err node_list_dirty(struct store *store, struct node ***list, size_t *count) MUST_CHECK;
 
 /* Set the name it is known by; mutex held.  ERR_NO_MEMORY. */
 enum err node_set_name(struct node *node, const struct object_id *parent,

@@ -131,15 +131,6 @@ static enum err put_in_place(struct store *store, const struct txn *txn, struct 
 	return err;
 }
 
-/* What was acknowledged finds room: the ballast is for this (design "ENOSPC"). */
-static enum err put_in_place_surely(struct store *store, const struct txn *txn, struct part *part)
-{
-	enum err err = put_in_place(store, txn, part);
-
-	return err == ERR_FULL && space_release(store->space) ? put_in_place(store, txn, part)
-							      : err;
-}
-
 static enum err remove_object(struct store *store, const struct part *part)
 {
 	char path[OBJECT_PATH_LEN];
@@ -150,6 +141,19 @@ static enum err remove_object(struct store *store, const struct part *part)
 	if (backing_is_gone(err))
 		err = ERR_OK;
 	return err == ERR_OK ? ledger_remove(store->ledger, part->node->number) : err;
+}
+
+/* What was acknowledged finds room: the ballast is for this, or it waits (DESIGN.md, I24). */
+static enum err change_object(struct store *store, const struct txn *txn, struct part *part)
+{
+	enum err err;
+
+	do {
+		err = part->is_delete	  ? remove_object(store, part)
+		      : part->is_left_out ? ERR_OK
+					  : put_in_place(store, txn, part);
+	} while (err != ERR_OK && store_awaits_room(store, err));
+	return err;
 }
 
 static enum err put_row(struct store *store, const struct part *part)
@@ -180,15 +184,12 @@ static enum err apply_part(struct store *store, const struct txn *txn, struct pa
 {
 	struct node *node = part->node;
 	bool is_gone = part->is_delete;
-	enum err err = ERR_OK;
+	enum err err;
 
 	pthread_mutex_lock(&node->mutex);
 	part->content->apply_count++;
 	pthread_mutex_unlock(&node->mutex);
-	if (part->is_delete)
-		err = remove_object(store, part);
-	else if (!part->is_left_out)
-		err = put_in_place_surely(store, txn, part);
+	err = change_object(store, txn, part);
 	/* I6: rows are of applied states only. */
 	if (err == ERR_OK && !part->is_delete && !part->is_left_out)
 		err = put_row(store, part);

@@ -94,6 +94,8 @@ enum err backing_fault_new(struct backing *inner, struct backing **backing) MUST
 void backing_fault_arm(struct backing *backing, uint64_t calls, enum err err, bool sticky);
 /* The n-th call from now kills the process (SIGKILL) instead, a write when half of it is made. */
 void backing_fault_arm_kill(struct backing *backing, uint64_t calls);
+/* The first call that failed since it was armed, "pwrite"; NULL: none has. */
+const char *backing_fault_struck(struct backing *backing);
 /* Changing calls so far. */
 uint64_t backing_fault_calls(struct backing *backing);
 

@@ -81,12 +81,13 @@ enum err checkpoint(struct store *store, struct touched *touched, uint64_t appli
 	if (err != ERR_OK)
 		return err;
 	position.next_number = atomic_load(&store->next_number);
-	err = ledger_commit(store->ledger, &position);
-	if (err == ERR_FULL && space_release(store->space))
+	do {
 		err = ledger_commit(store->ledger, &position);
+	} while (err != ERR_OK && store_awaits_room(store, err));
 	if (err != ERR_OK)
 		return err;
 	space_remake(store->space);
+	atomic_store(&store->is_short, false);
 	/* I7: only now may the half be written again. */
 	journal_free_half(store->journal);
 	atomic_fetch_add(&store->checkpoints, 1);

@@ -57,21 +57,42 @@ static enum err make_room(struct store *store, size_t len)
 	return err;
 }
 
+/* What is appended lies where an earlier attempt was. */
+static enum err append(struct store *store, struct txn *txn)
+{
+	enum err err;
+
+	do {
+		err = journal_append(store->journal, txn);
+	} while (err != ERR_OK && store_awaits_room(store, err));
+	return err;
+}
+
+static enum err write_anchor(struct store *store)
+{
+	enum err err;
+
+	do {
+		err = journal_write_anchor(store->journal);
+	} while (err != ERR_OK && store_awaits_room(store, err));
+	return err;
+}
+
 /* The audit trail's flush runs beside the journal's own. */
 static enum err append_and_flush(struct store *store, struct txn *txn)
 {
 	const struct store_hooks *hooks = &store->hooks;
 	uint64_t ticket = hooks->flush_begin != NULL ? hooks->flush_begin(hooks->ctx) : 0;
-	enum err err = journal_append(store->journal, txn);
+	enum err err = append(store, txn);
 
 	if (err == ERR_OK && STORE_BREAK(I6_ANCHOR_FIRST))
-		err = journal_write_anchor(store->journal);
+		err = write_anchor(store);
 	/* I5: nobody is answered before this. */
 	if (err == ERR_OK && !STORE_BREAK(I5_NO_FLUSH))
 		err = journal_flush(store->journal);
 	if (hooks->flush_wait != NULL && err == ERR_OK && !STORE_BREAK(I5_NO_AUDIT))
 		err = hooks->flush_wait(hooks->ctx, ticket);
-	return err == ERR_OK ? journal_write_anchor(store->journal) : err;
+	return err == ERR_OK ? write_anchor(store) : err;
 }
 
 static void mark_flushed(struct txn *txn)

@@ -19,6 +19,7 @@
 
 #define KEYS_PER_CHUNK    1024
 #define CLOSE_DEADLINE_MS 30000
+#define ROOM_PAUSE_MS	  50
 
 /* --- what may be done --------------------------------------------------------------- */
 
@@ -50,6 +51,20 @@ void store_freeze(struct store *store, enum err why)
 		store->hooks.frozen(store->hooks.ctx, why);
 	if (store->committer != NULL)
 		committer_poke(store->committer);
+}
+
+bool store_awaits_room(struct store *store, enum err err)
+{
+	const struct timespec pause = {0, ROOM_PAUSE_MS * NS_PER_MS};
+
+	if (err != ERR_FULL || atomic_load(&store->frozen) != ERR_OK || STORE_BREAK(I24_FULL_FREEZES))
+		return false;
+	if (space_release(store->space))
+		return true;
+	if (!atomic_exchange(&store->is_short, true))
+		log_error("out of space: what is committed waits until there is room");
+	nanosleep(&pause, NULL);
+	return atomic_load(&store->frozen) == ERR_OK;
 }
 
 void store_report(struct store *store, struct node *node, enum err what, uint64_t block)
@@ -293,6 +308,12 @@ enum err store_unlock(struct store *store, const struct keyring *keyring,
 		return ERR_TAMPERED;
 	store->keyring = keyring;
 	err = prepare(store, recovery);
+	/* What was acknowledged finds room, here as in the applier. */
+	if (err == ERR_FULL && space_release(store->space)) {
+		undo_prepare(store);
+		store->keyring = keyring;
+		err = prepare(store, recovery);
+	}
 	if (err != ERR_OK) {
 		undo_prepare(store);
 		return err;

@@ -198,6 +198,7 @@ struct store {
 	atomic_bool unlocked;
 	atomic_bool poisoned;      /* a lock gave up on the backing: only close is left */
 	_Atomic enum err frozen;
+	atomic_bool is_short;      /* of room, and it was said */
 	atomic_uint_fast64_t clock; /* operation clock: grows with each change */
 	atomic_uint_fast64_t names_op; /* last namespace change */
 	atomic_uint_fast64_t next_number;
@@ -245,6 +246,13 @@ static inline uint64_t store_tick(struct store *store)
 
 /* Freeze after an I/O error (I24): everything kept, nothing more changed. */
 void store_freeze(struct store *store, enum err why);
+/*
+ * A write of the store's own met `err`.  True: try it again, for the ballast was
+ * given up, or there may be room by now (it sleeps a little).  False: it is not
+ * about room, or the volume is frozen meanwhile.  Not for syncs: one that fails
+ * has lost data, whatever it calls the reason.
+ */
+bool store_awaits_room(struct store *store, enum err err);
 /* ERR_LOCKED, ERR_READ_ONLY, ERR_FROZEN or ERR_OK: may something be changed? */
 enum err store_may_change(struct store *store);
 enum err store_may_read(struct store *store);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crash_log.h"
+#include "crash_process.h"
 #include "crash_work.h"
 #include "crypto/crypto.h"
 #include "temp_dir.h"
@@ -342,22 +342,6 @@ uint64_t lives_states(const struct lives *lives)
 	return atomic_load(&lives->shared->states);
 }
 
-static pid_t fork_life(void)
-{
-	pid_t parent = getpid(), child = fork();
-
-	if (child < 0) {
-		perror("crash life: fork");
-		exit(99);
-	}
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(EXIT_WRONG);
-	}
-	return child;
-}
-
 static void make_volume(struct lives *lives)
 {
 	struct life life = {.lives = lives, .shared = lives->shared};
@@ -403,7 +387,7 @@ struct lives *lives_new(enum disk_kind kind, bool has_two_disks, uint64_t seed)
 	lives->commit_interval_ms = (uint32_t)(1 + workload_below(&draw, 20));
 	lives->dirty_max = (1u << 20) << workload_below(&draw, 6);
 	lives->stream_threshold = (16u << 10) << workload_below(&draw, 5);
-	maker = fork_life();
+	maker = process_fork();
 	if (maker == 0)
 		make_volume(lives);
 	if (!life_end(lives, maker, why, sizeof(why))) {
@@ -441,37 +425,10 @@ pid_t life_begin(struct lives *lives, const struct life_plan *plan)
 	atomic_store(&lives->shared->stage, LIFE_OPENS);
 	atomic_store(&lives->shared->step, 0);
 	atomic_store(&lives->shared->expects_errors, false);
-	child = fork_life();
+	child = process_fork();
 	if (child == 0)
 		live(lives, plan);
 	return child;
-}
-
-bool life_is_over(pid_t life)
-{
-	siginfo_t info = {.si_pid = 0};
-
-	return waitid(P_PID, (id_t)life, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid == life;
-}
-
-/* False: it had to be ended. */
-static bool wait_for(pid_t life, int *status)
-{
-	int64_t deadline = clock_boot_ns() + LIFE_SECONDS * NS_PER_SECOND;
-
-	for (;;) {
-		pid_t ended = waitpid(life, status, WNOHANG);
-
-		if (ended == life)
-			return true;
-		if (clock_boot_ns() >= deadline)
-			break;
-		usleep(200);
-	}
-	kill(life, SIGKILL);
-	waitpid(life, status, 0);
-	return false;
 }
 
 bool life_end(struct lives *lives, pid_t life, char *why, size_t size)
@@ -480,7 +437,7 @@ bool life_end(struct lives *lives, pid_t life, char *why, size_t size)
 	const char *stage = stages[life_stage(lives)];
 	int status = 0;
 
-	if (!wait_for(life, &status)) {
+	if (!process_end(life, LIFE_SECONDS, &status)) {
 		snprintf(why, size, "hung for %d s while %s", LIFE_SECONDS, stage);
 		return false;
 	}

@@ -44,8 +44,6 @@ void lives_free(struct lives *lives);
 
 /* Forks; the process that lives. */
 pid_t life_begin(struct lives *lives, const struct life_plan *plan);
-/* It has ended already; life_end says how. */
-bool life_is_over(pid_t life);
 /*
  * Until it has ended (after a minute it is ended, which is a violation).  False:
  * a violation, `why` says which.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "crash_life.h"
+#include "crash_process.h"
 #include "crash_work.h"
 
 #define LIVES_PER_VOLUME 40
@@ -50,7 +51,7 @@ static void wait_for_moment(struct volume *volume, pid_t life)
 	bool is_recovering = workload_below(&volume->draw, 4) == 0;
 	useconds_t moment = (useconds_t)workload_below(&volume->draw, MOMENT_MAX_US);
 
-	while (!is_recovering && life_stage(volume->lives) < LIFE_WORKS && !life_is_over(life))
+	while (!is_recovering && life_stage(volume->lives) < LIFE_WORKS && !process_is_over(life))
 		usleep(100);
 	usleep(moment);
 }

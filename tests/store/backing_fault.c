@@ -16,6 +16,7 @@ struct fault {
 	bool sticky;
 	bool broken; /* sticky and happened */
 	bool kill;
+	const char *struck; /* the call that failed first; NULL: none has */
 };
 
 static struct fault *fault_of(struct backing *b)
@@ -24,7 +25,7 @@ static struct fault *fault_of(struct backing *b)
 }
 
 /* Counts a changing call; what it shall fail with, or ERR_OK. */
-static enum err count(struct fault *fault)
+static enum err count(struct fault *fault, const char *call)
 {
 	enum err err = ERR_OK;
 
@@ -33,6 +34,8 @@ static enum err count(struct fault *fault)
 	if (fault->broken || (fault->left > 0 && --fault->left == 0)) {
 		err = fault->err;
 		fault->broken = fault->sticky;
+		if (fault->struck == NULL)
+			fault->struck = call;
 	}
 	pthread_mutex_unlock(&fault->lock);
 	return err;
@@ -45,9 +48,9 @@ static void die_if_lethal(const struct fault *fault)
 }
 
 /* The same for a call that does nothing at all when it fails. */
-static enum err strike(struct fault *fault)
+static enum err strike(struct fault *fault, const char *call)
 {
-	enum err err = count(fault);
+	enum err err = count(fault, call);
 
 	if (err != ERR_OK)
 		die_if_lethal(fault);
@@ -57,7 +60,7 @@ static enum err strike(struct fault *fault)
 static enum err fault_open(struct backing *b, const char *path, int flags, int *file)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = (flags & BACKING_CREATE) != 0 ? strike(fault_of(b)) : ERR_OK;
+	enum err err = (flags & BACKING_CREATE) != 0 ? strike(fault_of(b), "open") : ERR_OK;
 
 	return err == ERR_OK ? inner->ops->open(inner, path, flags, file) : err;
 }
@@ -80,7 +83,7 @@ static enum err fault_pwrite(struct backing *b, int file, const void *data, size
 			     uint64_t offset)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = count(fault_of(b));
+	enum err err = count(fault_of(b), "pwrite");
 	enum err half;
 
 	if (err == ERR_OK)
@@ -95,7 +98,7 @@ static enum err fault_pwrite(struct backing *b, int file, const void *data, size
 static enum err fault_fdatasync(struct backing *b, int file)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "fdatasync");
 
 	return err == ERR_OK ? inner->ops->fdatasync(inner, file) : err;
 }
@@ -103,7 +106,7 @@ static enum err fault_fdatasync(struct backing *b, int file)
 static enum err fault_truncate(struct backing *b, int file, uint64_t size)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "truncate");
 
 	return err == ERR_OK ? inner->ops->truncate(inner, file, size) : err;
 }
@@ -111,7 +114,7 @@ static enum err fault_truncate(struct backing *b, int file, uint64_t size)
 static enum err fault_punch(struct backing *b, int file, uint64_t offset, uint64_t len)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "punch");
 
 	return err == ERR_OK ? inner->ops->punch(inner, file, offset, len) : err;
 }
@@ -126,7 +129,7 @@ static enum err fault_size(struct backing *b, int file, uint64_t *size)
 static enum err fault_rename(struct backing *b, const char *from, const char *to)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "rename");
 
 	return err == ERR_OK ? inner->ops->rename(inner, from, to) : err;
 }
@@ -134,7 +137,7 @@ static enum err fault_rename(struct backing *b, const char *from, const char *to
 static enum err fault_unlink(struct backing *b, const char *path)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "unlink");
 
 	return err == ERR_OK ? inner->ops->unlink(inner, path) : err;
 }
@@ -142,7 +145,7 @@ static enum err fault_unlink(struct backing *b, const char *path)
 static enum err fault_mkdir(struct backing *b, const char *path)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "mkdir");
 
 	return err == ERR_OK ? inner->ops->mkdir(inner, path) : err;
 }
@@ -150,7 +153,7 @@ static enum err fault_mkdir(struct backing *b, const char *path)
 static enum err fault_sync_dir(struct backing *b, const char *path)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "sync_dir");
 
 	return err == ERR_OK ? inner->ops->sync_dir(inner, path) : err;
 }
@@ -158,7 +161,7 @@ static enum err fault_sync_dir(struct backing *b, const char *path)
 static enum err fault_sync_all(struct backing *b)
 {
 	struct backing *inner = fault_of(b)->inner;
-	enum err err = strike(fault_of(b));
+	enum err err = strike(fault_of(b), "sync_all");
 
 	return err == ERR_OK ? inner->ops->sync_all(inner) : err;
 }
@@ -226,6 +229,8 @@ static void arm(struct fault *fault, uint64_t calls, enum err err, bool sticky, 
 	fault->sticky = sticky;
 	fault->kill = lethal;
 	fault->broken = false;
+	if (calls > 0)
+		fault->struck = NULL;
 	pthread_mutex_unlock(&fault->lock);
 }
 
@@ -248,4 +253,15 @@ uint64_t backing_fault_calls(struct backing *backing)
 	calls = fault->calls;
 	pthread_mutex_unlock(&fault->lock);
 	return calls;
+}
+
+const char *backing_fault_struck(struct backing *backing)
+{
+	struct fault *fault = fault_of(backing);
+	const char *call;
+
+	pthread_mutex_lock(&fault->lock);
+	call = fault->struck;
+	pthread_mutex_unlock(&fault->lock);
+	return call;
 }

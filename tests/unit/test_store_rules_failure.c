@@ -146,6 +146,55 @@ START_TEST(i24_a_failed_write_of_fresh_data_is_the_writers)
 }
 END_TEST
 
+/* Found by crash-faults: it froze, and stayed so when there was room again. */
+static void finds_no_room_once(bool is_state, const char *path)
+{
+	struct scene scene;
+	uint64_t x = make_overwritten(&scene);
+
+	/* Without the ballast, which would help. */
+	ck_assert(space_release(scene.store->space));
+	watch_fail(is_state ? scene.state : scene.disk, WATCH_PWRITE, path, ERR_FULL);
+	scene_fsync(&scene, x);
+	scene_applied(&scene);
+	ck_assert_int_eq(atomic_load(&scene.store->frozen), ERR_OK);
+	scene_cut_expect(&scene, 0, "x", letters('b', 20 * KIB), 20 * KIB);
+	scene_free(&scene);
+}
+
+START_TEST(i24_room_that_is_missing_is_waited_for)
+{
+	finds_no_room_once(false, "journal");
+	finds_no_room_once(true, "anchor");
+	finds_no_room_once(false, "objects/");
+}
+END_TEST
+
+START_TEST(i24_a_full_disk_can_be_unlocked)
+{
+	struct backing_space space;
+	struct scene scene, after;
+	struct backing *disk;
+	uint64_t x;
+	int file;
+
+	scene_new(&scene);
+	x = scene_create_of(&scene, "x", 'a', 20 * KIB);
+	scene_fsync(&scene, x);
+	/* Nothing of it is in place. */
+	scene_cut_closed(&scene, 0, 0, &after);
+	disk = after.world.ciphertext;
+	ck_assert_ok(disk->ops->space(disk, &space));
+	ck_assert_ok(disk->ops->open(disk, "somebody-elses", BACKING_CREATE, &file));
+	ck_assert_ok(disk->ops->truncate(disk, file, space.free_bytes));
+	disk->ops->close(disk, file);
+	ck_assert_ok(scene_open(&after));
+	scene_expect(&after, scene_find(&after, "x"), letters('a', 20 * KIB), 20 * KIB);
+	scene_free(&after);
+	scene_free(&scene);
+}
+END_TEST
+
 START_TEST(i24_a_full_disk_refuses_writers_and_can_be_emptied)
 {
 	struct store_statfs before;
@@ -293,4 +342,5 @@ RULES(failure, i24_a_lock_that_gives_up_forgets_names,
       i24_a_failed_journal_write_freezes, i24_a_failed_journal_flush_freezes,
       i24_a_failed_anchor_freezes, i24_a_failed_apply_freezes_and_loses_nothing,
       i24_a_failed_data_flush_freezes, i24_a_failed_write_of_fresh_data_is_the_writers,
-      i24_a_full_disk_refuses_writers_and_can_be_emptied)
+      i24_a_full_disk_can_be_unlocked, i24_a_full_disk_refuses_writers_and_can_be_emptied,
+      i24_room_that_is_missing_is_waited_for)

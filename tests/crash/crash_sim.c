@@ -14,6 +14,7 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ struct run {
 	struct model *model;
 	struct workload work;
 	struct cut_point cuts[CUTS_PER_RUN];
-	size_t cut_count;
+	uint64_t choices[IMAGES_PER_CUT]; /* of the next cut */
+	atomic_size_t cut_count; /* counted by the store's threads */
 };
 
 static bool is_verbose;
@@ -54,26 +56,36 @@ static uint64_t states, violations;
 static void cut_power(void *ctx)
 {
 	struct run *run = ctx;
-	struct cut_point *cut = &run->cuts[run->cut_count++];
+	struct cut_point *cut = &run->cuts[run->cut_count];
 
 	model_bounds_begin(run->model, &cut->bounds);
 	cut->op = run->work.op;
 	for (size_t i = 0; i < IMAGES_PER_CUT; i++)
-		world_image(&run->world, i < 2 ? i : workload_draw(&run->work), &cut->images[cut->image_count++]);
+		world_image(&run->world, i < 2 ? i : run->choices[i], &cut->images[cut->image_count++]);
 	model_bounds_end(run->model, &cut->bounds);
+	/* Only now: the driver arms the next one. */
+	run->cut_count++;
+}
+
+/* The next cut, made by whichever of the store's threads comes to its call. */
+static void arm(struct run *run, uint64_t calls_between)
+{
+	for (size_t i = 0; i < IMAGES_PER_CUT; i++)
+		run->choices[i] = workload_draw(&run->work);
+	world_arm(&run->world, 1 + workload_below(&run->work, calls_between), cut_power, run);
 }
 
 static void work(struct run *run)
 {
 	uint64_t calls_between = 5 + workload_below(&run->work, 120);
 
-	world_arm(&run->world, 1 + workload_below(&run->work, calls_between), cut_power, run);
+	arm(run, calls_between);
 	for (run->work.op = 0; run->work.op < OPS_PER_RUN && run->work.why[0] == '\0'; run->work.op++) {
 		size_t cuts = run->cut_count;
 
 		workload_step(&run->work);
 		if (run->cut_count > cuts && run->cut_count < CUTS_PER_RUN)
-			world_arm(&run->world, 1 + workload_below(&run->work, calls_between), cut_power, run);
+			arm(run, calls_between);
 	}
 	workload_wait(&run->work);
 	world_arm(&run->world, 0, NULL, NULL);

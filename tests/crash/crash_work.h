@@ -6,6 +6,7 @@
 #define PHIFS_TESTS_CRASH_WORK_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,7 +17,7 @@ struct workload {
 	struct model *model;
 	struct store *store;   /* set before the first step */
 	bool is_verbose;
-	size_t op;             /* steps made */
+	atomic_size_t op;      /* steps made; looked at by the store's threads */
 	pthread_mutex_t mutex; /* guards the rest */
 	pthread_cond_t answered;
 	unsigned int waiting;  /* requests not answered yet */

@@ -78,6 +78,9 @@ enum err checkpoint(struct store *store, struct touched *touched, uint64_t appli
 	if (STORE_BREAK(I7_FREE_EARLY))
 		journal_free_half(store->journal);
 	err = STORE_BREAK(R7_NO_SYNC) ? ERR_OK : sync_touched(store->ciphertext, touched);
+	/* A flush that failed elsewhere is not told to this one: its data is not durable. */
+	if (err == ERR_OK && atomic_load(&store->frozen) != ERR_OK)
+		err = ERR_FROZEN;
 	if (err != ERR_OK)
 		return err;
 	position.next_number = atomic_load(&store->next_number);

@@ -374,6 +374,8 @@ static enum err publish_size(struct batch *batch, uint64_t size)
 	}
 	for (uint32_t i = 0; i < batch->extent_count && err == ERR_OK; i++) {
 		err = overlay_set(&content->live, batch->extents[i]);
+		/* R4: something is there from now on. */
+		content->high_block = larger(content->high_block, batch->extents[i]->first + 1);
 		count_dirty(batch->store, content);
 	}
 	if (err != ERR_OK)

@@ -26,11 +26,22 @@ struct flusher {
 	bool is_busy, is_stopping;
 };
 
+/* Waits for a move under way: between the rename and the note of it neither is true. */
+static bool lies_in_new(struct content *content)
+{
+	bool in_new;
+
+	pthread_mutex_lock(&content->file_mutex);
+	in_new = atomic_load(&content->in_new);
+	pthread_mutex_unlock(&content->file_mutex);
+	return in_new;
+}
+
 /* R6: the directory entry of a new object, wherever the applier has it by now. */
 static enum err sync_name(struct store *store, struct content *content)
 {
 	while (!atomic_load(&content->name_durable) && !STORE_BREAK(R6_NO_DIRECTORY)) {
-		bool in_new = atomic_load(&content->in_new);
+		bool in_new = lies_in_new(content);
 		char path[OBJECT_PATH_LEN];
 		enum err err;
 
@@ -39,7 +50,7 @@ static enum err sync_name(struct store *store, struct content *content)
 		err = store->ciphertext->ops->sync_dir(store->ciphertext, path);
 		if (err != ERR_OK)
 			return err;
-		if (atomic_load(&content->in_new) == in_new || STORE_BREAK(R6_ONCE))
+		if (lies_in_new(content) == in_new || STORE_BREAK(R6_ONCE))
 			atomic_store(&content->name_durable, true);
 	}
 	return ERR_OK;
@@ -93,7 +104,7 @@ static void *flusher_main(void *ctx)
 	pthread_mutex_lock(&flusher->mutex);
 	while (!flusher->is_stopping || flusher->first != NULL) {
 		struct job *job = flusher->first;
-		enum err err;
+		enum err err = ERR_OK;
 
 		if (job == NULL) {
 			pthread_cond_wait(&flusher->wake, &flusher->mutex);
@@ -104,7 +115,9 @@ static void *flusher_main(void *ctx)
 			flusher->last = NULL;
 		flusher->is_busy = true;
 		pthread_mutex_unlock(&flusher->mutex);
-		err = flush(flusher->store, job->content);
+		/* A cut whose flush failed keeps its place: readers need its shrinks. */
+		if (atomic_load(&flusher->store->frozen) == ERR_OK)
+			err = flush(flusher->store, job->content);
 		if (err != ERR_OK)
 			store_freeze(flusher->store, err);
 		content_put(flusher->store, job->content);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store/node.h"
 #include "store/part.h"
 #include "store/volume.h"
@@ -336,7 +337,40 @@ START_TEST(i24_a_lock_that_gives_up_forgets_names)
 }
 END_TEST
 
-RULES(failure, i24_a_lock_that_gives_up_forgets_names,
+/* What was cut off stays cut off for readers, whatever was queued behind the flush that failed. */
+START_TEST(i24_a_failed_flush_keeps_its_shrink)
+{
+	struct scene scene;
+	struct answer first, second;
+	uint8_t back[BLOCK_SIZE], zeroes[BLOCK_SIZE] = {0};
+	size_t got = 0;
+	uint64_t x;
+	int flush;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	scene_truncate(&scene, x, MIB);
+	scene_write(&scene, x, 768 * KIB, letters('a', BLOCK_SIZE), BLOCK_SIZE);
+	scene_checkpoint(&scene);
+	scene_truncate(&scene, x, 700 * KIB);
+	scene_truncate(&scene, x, MIB);
+	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
+	watch_fail(scene.disk, WATCH_FDATASYNC, "objects/", ERR_IO);
+	flush = scene_fsync_held(&scene, x, WATCH_FDATASYNC, "objects/", &first);
+	scene_fsync_begin(&scene, x, &second);
+	watch_release(scene.disk, flush);
+	ck_assert_int_ne(answer_wait(&first), ERR_OK);
+	ck_assert_int_ne(answer_wait(&second), ERR_OK);
+	/* The flusher comes to the second one, if it does, in no time. */
+	clock_sleep_ns(100 * NS_PER_MS);
+	ck_assert_ok(store_read(scene.store, x, 768 * KIB, back, sizeof(back), &got));
+	ck_assert_uint_eq(got, sizeof(back));
+	ck_assert_mem_eq(back, zeroes, sizeof(back));
+	scene_free(&scene);
+}
+END_TEST
+
+RULES(failure, i24_a_failed_flush_keeps_its_shrink, i24_a_lock_that_gives_up_forgets_names,
       i24_a_reader_does_not_wait_for_a_failed_apply,
       i24_a_failed_apply_leaves_its_content_whole,
       i24_a_failed_journal_write_freezes, i24_a_failed_journal_flush_freezes,

@@ -30,6 +30,29 @@ START_TEST(i2_nothing_streams_where_a_transaction_is_not_applied)
 }
 END_TEST
 
+START_TEST(r4_a_block_that_a_truncate_rewrites_counts_as_written)
+{
+	struct scene scene;
+	uint64_t x;
+	int apply;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	/* What was inline becomes a block, though nothing was ever written. */
+	scene_truncate(&scene, x, 100);
+	scene_truncate(&scene, x, 128 * KIB);
+	apply = watch_hold(scene.disk, WATCH_PWRITE, "objects/", false);
+	scene_fsync(&scene, x);
+	ck_assert(watch_wait_held(scene.disk, apply, NULL));
+	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
+	scene_fsync(&scene, x);
+	watch_release(scene.disk, apply);
+	scene_checkpoint(&scene);
+	scene_cut_expect(&scene, 1, "x", letters('b', 128 * KIB), 128 * KIB);
+	scene_free(&scene);
+}
+END_TEST
+
 START_TEST(i9_nothing_streams_below_an_unapplied_shrink)
 {
 	struct scene scene;
@@ -468,6 +491,7 @@ START_TEST(i8_writers_over_the_limit_are_parked)
 END_TEST
 
 RULES(streaming, i2_nothing_streams_where_a_transaction_is_not_applied,
+      r4_a_block_that_a_truncate_rewrites_counts_as_written,
       i9_nothing_streams_below_an_unapplied_shrink, r4_nothing_streams_below_a_shrink_in_memory,
       r4_nothing_streams_below_a_shrink_in_a_cut, r4_who_waits_for_a_truncation_streams,
       r4_who_waits_for_a_truncation_does_not_wait_for_a_frozen_store, i10_data_of_the_final_state_only,

@@ -20,6 +20,7 @@
 
 #define VALUE_BYTES_MAX 4096 /* longest text or blob SQLite may handle here */
 #define URI_LEN_MAX	(3 * PATH_MAX + 64)
+#define READ_PIECE	(1 << 20)
 #define OURS_ALONE	"unix-excl" /* one process, all of its connections */
 #define STRINGIFY(x)	STRINGIFY_(x)
 #define STRINGIFY_(x)	#x
@@ -113,10 +114,37 @@ static enum err err_from_sqlite(sqlite3 *db, int rc)
 	return ERR_SYSTEM;
 }
 
+/* Is there a part of the database (or of its log) that the disk does not give? */
+static bool reads_fail(sqlite3 *db, int which)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_int64 size = 0;
+	char *piece;
+	bool fails;
+
+	if (sqlite3_file_control(db, "main", which, &file) != SQLITE_OK || file == NULL ||
+	    file->pMethods == NULL)
+		return false;
+	piece = malloc(READ_PIECE);
+	fails = piece != NULL && file->pMethods->xFileSize(file, &size) != SQLITE_OK;
+	for (sqlite3_int64 at = 0; piece != NULL && !fails && at < size; at += READ_PIECE) {
+		int rc = file->pMethods->xRead(file, piece, READ_PIECE, at);
+
+		fails = rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ;
+	}
+	free(piece);
+	return fails;
+}
+
 enum err ledger_sql_error(sqlite3 *db, int rc)
 {
 	enum err err = err_from_sqlite(db, rc);
 
+	/* SQLite calls EIO corruption; but a disk that fails is nobody's edit. */
+	if (db != NULL && (rc & 0xff) == SQLITE_CORRUPT &&
+	    (reads_fail(db, SQLITE_FCNTL_FILE_POINTER) ||
+	     reads_fail(db, SQLITE_FCNTL_JOURNAL_POINTER)))
+		err = ERR_IO;
 	if (err != ERR_NOT_FOUND)
 		log_error("ledger: %s: %s", err_text(err), sqlite3_errstr(rc));
 	return err;

@@ -1,6 +1,7 @@
 /* The ledger: rows, overlay, commit and walks. */
 #include "ledger_unit.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -340,6 +341,36 @@ START_TEST(test_nothing_is_mapped)
 }
 END_TEST
 
+static ssize_t fail_to_read(int fd, void *data, size_t len, off_t offset)
+{
+	(void)fd;
+	(void)data;
+	(void)len;
+	(void)offset;
+	errno = EIO;
+	return -1;
+}
+
+/* Found by crash-shutdown: a disk that was gone made an alarm of it. */
+START_TEST(test_a_failing_disk_is_no_damage)
+{
+	struct ledger *ledger = create_with(5000);
+	struct ledger_row row;
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix-excl");
+
+	ledger_close(ledger);
+	ledger = open_ledger();
+	ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pread", (sqlite3_syscall_ptr)fail_to_read),
+			 SQLITE_OK);
+	ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pread64", (sqlite3_syscall_ptr)fail_to_read),
+			 SQLITE_OK);
+	ck_assert_int_eq(ledger_get(ledger, 4321, &row), ERR_IO);
+	vfs->xSetSystemCall(vfs, NULL, NULL);
+	ck_assert_ok(ledger_get(ledger, 4321, &row));
+	finish(ledger);
+}
+END_TEST
+
 UNIT_MAIN("ledger", test_create, test_locked, test_round_trip, test_uncommitted, test_invalid_rows,
 	  test_commit_does_not_block, test_commit_fails, test_read_only, test_walk,
-	  test_walk_unlinked, test_nothing_is_mapped)
+	  test_walk_unlinked, test_nothing_is_mapped, test_a_failing_disk_is_no_damage)

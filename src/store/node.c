@@ -10,6 +10,7 @@
 #include "crypto/random.h"
 #include "store/content.h"
 #include "store/dir.h"
+#include "store/node_table.h"
 
 static struct table_shard *shard_of(struct store *store, uint64_t number)
 {
@@ -19,9 +20,8 @@ static struct table_shard *shard_of(struct store *store, uint64_t number)
 /* Shard locked.  Adds a reference. */
 static struct node *find_locked(struct table_shard *shard, uint64_t number)
 {
-	struct node *node;
+	struct node *node = node_table_find(shard, number);
 
-	HASH_FIND(hh, shard->nodes, &number, sizeof(number), node);
 	if (node != NULL)
 		node->refs++;
 	return node;
@@ -68,7 +68,7 @@ static struct node *insert(struct store *store, struct node *node)
 	pthread_mutex_lock(&shard->mutex);
 	other = find_locked(shard, node->number);
 	if (other == NULL)
-		HASH_ADD(hh, shard->nodes, number, sizeof(node->number), node);
+		node_table_add(shard, node);
 	pthread_mutex_unlock(&shard->mutex);
 	if (other == NULL)
 		return node;
@@ -156,7 +156,7 @@ void node_drop(struct store *store, struct node *node, uint64_t count)
 	node->refs -= count;
 	is_last = node->refs == 0;
 	if (is_last)
-		HASH_DEL(shard->nodes, node);
+		node_table_remove(shard, node);
 	pthread_mutex_unlock(&shard->mutex);
 	if (is_last) {
 		dir_free(node);
@@ -317,22 +317,24 @@ uint32_t node_links_now(struct node *node)
 void node_walk(struct store *store, node_each *each, void *ctx)
 {
 	for (size_t i = 0; i < TABLE_SHARDS; i++) {
-		struct node *node, *next;
+		struct table_shard *shard = &store->table[i];
 
-		pthread_mutex_lock(&store->table[i].mutex);
-		HASH_ITER(hh, store->table[i].nodes, node, next)
+		pthread_mutex_lock(&shard->mutex);
+		for (struct node *node = NULL; (node = node_table_next(shard, node)) != NULL;)
 			each(ctx, node);
-		pthread_mutex_unlock(&store->table[i].mutex);
+		pthread_mutex_unlock(&shard->mutex);
 	}
 }
 
 void node_free_all(struct store *store)
 {
 	for (size_t i = 0; i < TABLE_SHARDS; i++) {
-		struct node *node, *next;
+		struct table_shard *shard = &store->table[i];
+		struct node *next;
 
-		HASH_ITER(hh, store->table[i].nodes, node, next) {
-			HASH_DEL(store->table[i].nodes, node);
+		for (struct node *node = node_table_next(shard, NULL); node != NULL; node = next) {
+			next = node_table_next(shard, node);
+			node_table_remove(shard, node);
 			dir_free(node);
 			node_free(node);
 		}

@@ -15,6 +15,7 @@
 #include "store/content.h"
 #include "store/flusher.h"
 #include "store/node.h"
+#include "store/node_table.h"
 #include "store/recover.h"
 
 #define KEYS_PER_CHUNK    1024
@@ -117,8 +118,10 @@ static void init_locks(struct store *store)
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&store->names, &attr);
 	pthread_rwlockattr_destroy(&attr);
-	for (size_t i = 0; i < TABLE_SHARDS; i++)
+	for (size_t i = 0; i < TABLE_SHARDS; i++) {
 		pthread_mutex_init(&store->table[i].mutex, NULL);
+		node_table_init(&store->table[i]);
+	}
 	pthread_mutex_init(&store->attributes, NULL);
 	pthread_mutex_init(&store->dirty_mutex, NULL);
 	pthread_mutex_init(&store->idle_mutex, NULL);
@@ -129,8 +132,10 @@ static void init_locks(struct store *store)
 static void destroy_locks(struct store *store)
 {
 	pthread_rwlock_destroy(&store->names);
-	for (size_t i = 0; i < TABLE_SHARDS; i++)
+	for (size_t i = 0; i < TABLE_SHARDS; i++) {
+		node_table_clear(&store->table[i]);
 		pthread_mutex_destroy(&store->table[i].mutex);
+	}
 	pthread_mutex_destroy(&store->attributes);
 	pthread_mutex_destroy(&store->dirty_mutex);
 	pthread_mutex_destroy(&store->idle_mutex);
@@ -408,14 +413,13 @@ static bool commit_all(struct store *store, int64_t deadline_ns)
 /* Of one shard.  Hung threads may still look at names: each goes under its node's mutex. */
 static void forget_names(struct store *store, struct table_shard *shard)
 {
-	struct node **nodes, *node, *next;
+	struct node **nodes;
 	size_t count = 0;
 
 	pthread_mutex_lock(&shard->mutex);
-	nodes = calloc(HASH_COUNT(shard->nodes) + 1, sizeof(*nodes));
-	HASH_ITER(hh, shard->nodes, node, next) {
-		if (nodes == NULL)
-			break;
+	nodes = calloc(shard->count + 1, sizeof(*nodes));
+	for (struct node *node = NULL;
+	     nodes != NULL && (node = node_table_next(shard, node)) != NULL;) {
 		node->refs++;
 		nodes[count++] = node;
 	}

@@ -23,7 +23,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <uthash.h>
 
 #include "base/err.h"
 #include "crypto/hash.h"
@@ -67,26 +66,27 @@ struct dir;
 struct part;
 struct txn;
 
-/* One object as the kernel knows it.  Survives a lock; names and content do not. */
+/*
+ * One object as the kernel knows it.  Survives a lock; names and content do not.
+ * Each file that the kernel remembers has one: its size is what a volume of many
+ * files costs, so it has no holes.
+ */
 struct node {
-	UT_hash_handle hh;
+	struct node *table_next;   /* protected by the table, like refs */
 	uint64_t number;
 	struct object_id id;
+	uint64_t refs;             /* lookups, pins, content */
 	uint32_t type;             /* S_IF*: never changes, read without the mutex */
-	uint64_t refs;             /* protected by the table; lookups, pins, content */
-
-	pthread_mutex_t mutex;     /* protects everything below */
+	uint32_t epoch;            /* protected by the mutex, as all that follows it */
+	pthread_mutex_t mutex;
 	struct object_attr attr;   /* live; version and root are the appended state's */
-	uint32_t epoch;
 	uint32_t opens;
-	bool header_known;         /* parent, name and attributes were read or set */
+	enum err damaged;          /* ERR_OK, or why its content is refused */
 	struct object_id parent;   /* directory that has `name` for it */
 	char *name;                /* malloc'd, wiped when freed; NULL: none or not known */
 	uint64_t name_hash;        /* of the name at the last lock, for frozen lookups */
 	uint64_t frozen_parent;
 	struct object_id attributes;
-	enum err damaged;          /* ERR_OK, or why its content is refused */
-	atomic_bool reported;      /* its damage went to the audit trail */
 
 	/* Times of the store's operation clock. */
 	uint64_t op;               /* last change */
@@ -96,14 +96,17 @@ struct node {
 	uint64_t flushed_op;       /* last change in a flushed transaction */
 	uint64_t wanted_op;        /* some fsync waits for this */
 	uint64_t must_op;          /* a name committed must bring this (R3, I22) */
-	bool is_new;               /* no transaction has it yet */
-	atomic_bool is_gone;       /* its deletion is in a transaction, or it never existed */
-	bool is_dirty;             /* on the dirty list */
-	bool is_metadata;          /* an attributes object: part of the namespace (I21) */
 	struct node *dirty_next, *dirty_prev; /* protected by the dirty list's mutex */
 
 	struct content *content;   /* NULL: not loaded */
 	struct dir *dir;           /* NULL: not a directory or not indexed */
+
+	bool header_known;         /* parent, name and attributes were read or set */
+	bool is_new;               /* no transaction has it yet */
+	bool is_dirty;             /* on the dirty list */
+	bool is_metadata;          /* an attributes object: part of the namespace (I21) */
+	atomic_bool is_gone;       /* its deletion is in a transaction, or it never existed */
+	atomic_bool reported;      /* its damage went to the audit trail */
 };
 
 /* Journal bytes that a content's changes cost; a block changed twice may count twice. */
@@ -176,10 +179,14 @@ struct waiter {
 };
 
 
-#define TABLE_SHARDS 16
+#define TABLE_SHARDS   16
+#define TABLE_SMALLEST 16 /* buckets; a power of two */
 struct table_shard {
 	pthread_mutex_t mutex;
-	struct node *nodes;
+	/* node_table.c's */
+	struct node **buckets;
+	size_t capacity, count;
+	struct node *smallest[TABLE_SMALLEST];
 };
 
 struct store {

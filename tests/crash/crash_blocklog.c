@@ -9,18 +9,15 @@
  * recovery, unlocked, compared with the model, sometimes used a little, and
  * sometimes cut once more inside the recovery.
  *
- *     crash-blocklog [--seconds N] [--states N] [--seed S] [--fs NAME]
- *                    [--share PERCENT] [--keep DIRECTORY] [--first] [--verbose]
+ *     crash-blocklog [--share PERCENT] [--keep DIRECTORY] and crash_campaign.h
  *
- * --share looks at so many of the epochs only, drawn at random: more workloads
+ * --on is the file system.  --share looks at so many of the epochs only, drawn at random: more workloads
  * in less time.  --keep leaves each image as DIRECTORY/image before it is
  * mounted: with --first, the one that shows the violation.  A violation prints
  * seed, epoch and subset; thread timing is real, so a seed may need several runs.
  * Exit status 77: it cannot run here.
  */
-#include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,35 +29,6 @@
 
 #define STEPS_MAX   60
 #define EXIT_CANNOT 77
-
-static volatile sig_atomic_t is_interrupted;
-
-static void interrupt(int number)
-{
-	(void)number;
-	is_interrupted = 1;
-}
-
-/* --- the campaign -------------------------------------------------------------------- */
-
-bool campaign_is_over(const struct campaign *campaign)
-{
-	return is_interrupted || campaign->states >= campaign->states_max ||
-	       clock_boot_ns() - campaign->start >= campaign->seconds * NS_PER_SECOND ||
-	       (campaign->first_ends && campaign->violations > 0);
-}
-
-void campaign_state(struct campaign *campaign)
-{
-	int64_t passed = (clock_boot_ns() - campaign->start) / (10 * NS_PER_SECOND);
-
-	campaign->states++;
-	if (passed <= campaign->told)
-		return;
-	campaign->told = passed;
-	fprintf(stderr, "%" PRIu64 " states, seed %" PRIu64 "\n", campaign->states,
-		campaign->seed);
-}
 
 /* --- the recording --------------------------------------------------------------------- */
 
@@ -91,7 +59,7 @@ static void work(struct run *run)
 	size_t steps = 10 + workload_below(&run->work, STEPS_MAX - 10);
 
 	workload_expect(&run->work,
-			rig_open(&run->campaign->rig, &run->settings, &run->work.store, &recovery),
+			rig_open(&run->blocklog->rig, &run->settings, &run->work.store, &recovery),
 			"opening the new volume");
 	for (run->work.op = 0; run->work.op < steps && run->work.why[0] == '\0'; run->work.op++)
 		workload_step(&run->work);
@@ -101,7 +69,7 @@ static void work(struct run *run)
 
 static void record(struct run *run)
 {
-	struct rig *rig = &run->campaign->rig;
+	struct rig *rig = &run->blocklog->rig;
 	struct model_bounds last;
 	size_t flushes = 0;
 
@@ -133,31 +101,35 @@ static void record(struct run *run)
 
 /* --- runs -------------------------------------------------------------------------------- */
 
-static void one_run(struct campaign *campaign)
+static void record_and_explore(struct run *run)
+{
+	struct rig *rig = &run->blocklog->rig;
+
+	record(run);
+	if (run->work.why[0] == '\0') {
+		block_disk_copy(rig->disk, rig->file_systems[run->file_system].volume);
+		explore(run);
+	}
+	if (run->work.why[0] != '\0')
+		campaign_violation(&run->blocklog->campaign, run->seed, "", run->work.why);
+}
+
+static void one_run(struct campaign *campaign, uint64_t seed)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
 	if (run == NULL)
 		abort();
-	run->campaign = campaign;
+	run->blocklog = (struct blocklog *)campaign;
+	run->seed = seed;
 	run->model = model_new();
-	workload_init(&run->work, run->model, campaign->seed);
+	workload_init(&run->work, run->model, seed);
 	run->work.is_verbose = campaign->is_verbose;
-	run->file_system = campaign->seed % campaign->rig.count;
+	run->file_system = seed % run->blocklog->rig.count;
 	run->settings.commit_interval_ms = (uint32_t)(1 + workload_below(&run->work, 20));
 	run->settings.dirty_max = (1u << 20) << workload_below(&run->work, 6);
 	run->settings.stream_threshold = (16u << 10) << workload_below(&run->work, 5);
-	record(run);
-	if (run->work.why[0] == '\0') {
-		block_disk_copy(campaign->rig.disk,
-				campaign->rig.file_systems[run->file_system].volume);
-		explore(run);
-	}
-	if (run->work.why[0] != '\0') {
-		campaign->violations++;
-		fprintf(stderr, "violation: %s; reproduce with --seed %" PRIu64 "\n",
-			run->work.why, campaign->seed);
-	}
+	record_and_explore(run);
 	recording_free(&run->recording);
 	free(run->bounds);
 	workload_destroy(&run->work);
@@ -165,58 +137,36 @@ static void one_run(struct campaign *campaign)
 	free(run);
 }
 
-static bool read_options(struct campaign *campaign, const char **only, int argc, char **argv)
+/* The value of an option that other campaigns do not have, which is taken out; or `value`. */
+static const char *take_option(int *argc, char **argv, const char *option, const char *value)
 {
-	static const struct option options[] = {
-		{"seconds", required_argument, NULL, 't'}, {"states", required_argument, NULL, 'n'},
-		{"seed", required_argument, NULL, 's'},	   {"fs", required_argument, NULL, 'o'},
-		{"share", required_argument, NULL, 'p'},   {"keep", required_argument, NULL, 'k'},
-		{"first", no_argument, NULL, 'f'},	   {"verbose", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0}};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 't': campaign->seconds = strtoll(optarg, NULL, 10); break;
-		case 'n': campaign->states_max = strtoull(optarg, NULL, 10); break;
-		case 's': campaign->seed = strtoull(optarg, NULL, 10); break;
-		case 'o': *only = optarg; break;
-		case 'p': campaign->share = strtoull(optarg, NULL, 10); break;
-		case 'k': campaign->keep = optarg; break;
-		case 'f': campaign->first_ends = true; break;
-		case 'v': campaign->is_verbose = true; break;
-		default: return false;
-		}
+	for (int i = 1; i + 1 < *argc; i++) {
+		if (strcmp(argv[i], option) != 0)
+			continue;
+		value = argv[i + 1];
+		*argc -= 2;
+		memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i + 1) * sizeof(*argv));
 	}
-	return optind == argc;
+	return value;
 }
 
 int main(int argc, char **argv)
 {
-	static struct campaign campaign = {
-		.seconds = 10, .states_max = UINT64_MAX, .share = 100, .seed = 1};
-	const struct sigaction action = {.sa_handler = interrupt};
-	const char *only = NULL;
-	bool is_ready;
+	static struct blocklog blocklog = {.campaign.name = "crash-blocklog"};
+	int status = EXIT_CANNOT;
 
-	if (!read_options(&campaign, &only, argc, argv))
+	blocklog.share = strtoull(take_option(&argc, argv, "--share", "100"), NULL, 10);
+	blocklog.keep = take_option(&argc, argv, "--keep", NULL);
+	if (!campaign_options(&blocklog.campaign, argc, argv))
 		return 2;
 	if (crypto_init() != ERR_OK)
-		return 1;
-	log_set_name("crash-blocklog");
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	is_ready = rig_new(&campaign.rig, only);
-	campaign.start = clock_boot_ns();
-	for (; is_ready && !campaign_is_over(&campaign); campaign.seed++)
-		one_run(&campaign);
-	rig_free(&campaign.rig);
-	if (!is_ready)
-		return EXIT_CANNOT;
-	if (campaign.refused > 0)
-		printf("%" PRIu64 " torn superblocks that the kernel refused\n", campaign.refused);
-	printf("%" PRIu64 " states explored, %" PRIu64 " violations\n", campaign.states,
-	       campaign.violations);
-	return campaign.violations == 0 && campaign.states > 0 ? 0 : 1;
+		return EXIT_FAILURE;
+	log_set_name(blocklog.campaign.name);
+	if (rig_new(&blocklog.rig, blocklog.campaign.on))
+		status = campaign_run(&blocklog.campaign, one_run);
+	rig_free(&blocklog.rig);
+	if (blocklog.refused > 0)
+		fprintf(stderr, "%" PRIu64 " torn superblocks that the kernel refused\n",
+			blocklog.refused);
+	return status;
 }

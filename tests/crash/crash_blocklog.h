@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "block_recorder.h"
+#include "crash_campaign.h"
 #include "crash_model.h"
 #include "crash_work.h"
 
@@ -51,19 +52,13 @@ enum err rig_open(struct rig *rig, const struct rig_settings *settings, struct s
 
 /* --- a run ---------------------------------------------------------------------------- */
 
-struct campaign {
+struct blocklog {
+	struct campaign campaign; /* first: it is what the runs are given */
 	struct rig rig;
-	uint64_t states_max, share;  /* percent of the epochs that are looked at */
-	int64_t seconds, start, told;
-	bool first_ends, is_verbose;
-	const char *keep;            /* a directory for images that show a violation */
-	uint64_t states, violations, refused;
-	uint64_t seed;
+	uint64_t share;           /* percent of the epochs that are looked at */
+	const char *keep;         /* a directory for the image that is looked at; NULL: none */
+	uint64_t refused;         /* torn superblocks */
 };
-/* Time or states are over, it was interrupted, or the first violation ends it. */
-bool campaign_is_over(const struct campaign *campaign);
-/* One more state; tells every ten seconds. */
-void campaign_state(struct campaign *campaign);
 
 struct recording {
 	struct block_entry *entries;
@@ -76,7 +71,8 @@ void recording_take(struct recording *recording, const struct block_recorder *re
 void recording_free(struct recording *recording);
 
 struct run {
-	struct campaign *campaign;
+	struct blocklog *blocklog;
+	uint64_t seed;
 	size_t file_system;
 	struct rig_settings settings;
 	struct model *model;

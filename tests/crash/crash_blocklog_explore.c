@@ -181,22 +181,26 @@ static void tear_one(struct workload *work, const struct recording *recording,
 	subset->tear = workload_draw(work);
 }
 
-/* What reproduces it, given the recording. */
-static void tell_subset(const struct run *run, const struct subset *subset, const char *why)
+/* What shows it again, given the same recording. */
+static void violation(const struct run *run, const struct subset *subset, const char *why)
 {
-	const struct campaign *campaign = run->campaign;
+	const struct rig *rig = &run->blocklog->rig;
+	char *how = NULL;
+	size_t size;
+	FILE *text = open_memstream(&how, &size);
 
-	fprintf(stderr, "violation: %s; reproduce with --seed %" PRIu64 " --fs %s: epoch %zu, "
-		"entries %zu to %zu, of them", why, campaign->seed,
-		campaign->rig.file_systems[run->file_system].name, subset->epoch, subset->first,
-		subset->end);
+	if (text == NULL)
+		abort();
+	fprintf(text, " --on %s: epoch %zu, entries %zu to %zu, of them",
+		rig->file_systems[run->file_system].name, subset->epoch, subset->first, subset->end);
 	for (size_t i = subset->first; i < subset->end; i++)
 		if (subset->chosen[i - subset->first] && i != subset->torn)
-			fprintf(stderr, " %zu", i - subset->first);
+			fprintf(text, " %zu", i - subset->first);
 	if (subset->torn != SIZE_MAX)
-		fprintf(stderr, ", torn %zu by %" PRIx64, subset->torn - subset->first,
-			subset->tear);
-	fputc('\n', stderr);
+		fprintf(text, ", torn %zu by %" PRIx64, subset->torn - subset->first, subset->tear);
+	fclose(text);
+	campaign_violation(&run->blocklog->campaign, run->seed, how, why);
+	free(how);
 }
 
 /* --- one image ---------------------------------------------------------------------------- */
@@ -204,7 +208,7 @@ static void tell_subset(const struct run *run, const struct subset *subset, cons
 /* A little more work, and that it is there after another start. */
 static enum err use(struct run *run, struct store **store)
 {
-	struct rig *rig = &run->campaign->rig;
+	struct rig *rig = &run->blocklog->rig;
 	uint8_t data[5000], back[sizeof(data)];
 	struct store_recovery recovery;
 	struct store_attr attr;
@@ -233,7 +237,7 @@ static enum err use(struct run *run, struct store **store)
 static bool check_volume(struct run *run, const struct model_bounds *bounds, size_t *recovered,
 			 char *why, size_t size)
 {
-	struct rig *rig = &run->campaign->rig;
+	struct rig *rig = &run->blocklog->rig;
 	struct store_recovery recovery = {.damaged = 0};
 	struct store *store = NULL;
 	enum err err = rig_open(rig, &run->settings, &store, &recovery);
@@ -260,32 +264,31 @@ static bool check_volume(struct run *run, const struct model_bounds *bounds, siz
 static bool check_image(struct run *run, const struct model_bounds *bounds,
 			const struct subset *subset, size_t *recovered)
 {
-	struct campaign *campaign = run->campaign;
+	struct blocklog *blocklog = run->blocklog;
 	char why[256] = "", path[4096];
 	bool is_right, is_mounted;
 
 	*recovered = 0;
-	campaign_state(campaign);
+	blocklog->campaign.states++;
 	/* Before anything changes it. */
-	if (campaign->keep != NULL) {
-		snprintf(path, sizeof(path), "%s/image", campaign->keep);
-		block_disk_export(campaign->rig.disk, path);
+	if (blocklog->keep != NULL) {
+		snprintf(path, sizeof(path), "%s/image", blocklog->keep);
+		block_disk_export(blocklog->rig.disk, path);
 	}
-	is_mounted = rig_mount(&campaign->rig, run->file_system);
+	is_mounted = rig_mount(&blocklog->rig, run->file_system);
 	/* A superblock of which one sector came: no file system survives that. */
 	if (!is_mounted && subset->torn != SIZE_MAX) {
-		campaign->refused++;
+		blocklog->refused++;
 		return true;
 	}
 	is_right = is_mounted && check_volume(run, bounds, recovered, why, sizeof(why));
 	if (is_mounted)
-		rig_unmount(&campaign->rig);
+		rig_unmount(&blocklog->rig);
 	else
 		snprintf(why, sizeof(why), "the kernel refuses to mount it");
 	if (is_right)
 		return true;
-	tell_subset(run, subset, why);
-	campaign->violations++;
+	violation(run, subset, why);
 	return false;
 }
 
@@ -295,7 +298,7 @@ static bool check_image(struct run *run, const struct model_bounds *bounds,
 static void cut_recovery(struct run *run, const struct model_bounds *bounds,
 			 const struct subset *image, const struct recording *recovery)
 {
-	struct block_disk *disk = run->campaign->rig.disk;
+	struct block_disk *disk = run->blocklog->rig.disk;
 	size_t somewhere = workload_below(&run->work, recovery->count), ignored;
 	size_t first = 0, end = epoch_end(recovery, 0);
 	struct subset subset;
@@ -311,26 +314,26 @@ static void cut_recovery(struct run *run, const struct model_bounds *bounds,
 	put_all(disk, recovery, 0, subset.first);
 	put_subset(disk, recovery, &subset);
 	if (!check_image(run, bounds, &subset, &ignored))
-		tell_subset(run, image, "the one before was a cut inside the recovery of this one");
+		violation(run, image, "that was a cut inside the recovery of this one");
 	free(subset.chosen);
 }
 
 static void explore_subset(struct run *run, const struct subset *subset)
 {
-	struct campaign *campaign = run->campaign;
+	struct blocklog *blocklog = run->blocklog;
 	const struct model_bounds *bounds = &run->bounds[subset->epoch];
 	bool has_second = workload_below(&run->work, SECOND_EVERY) == 0, is_right;
 	struct recording recovery;
 	size_t recovered;
 
-	block_disk_forget(campaign->rig.disk);
-	put_subset(campaign->rig.disk, &run->recording, subset);
-	block_recorder_begin(campaign->rig.recorder, NULL, NULL);
+	block_disk_forget(blocklog->rig.disk);
+	put_subset(blocklog->rig.disk, &run->recording, subset);
+	block_recorder_begin(blocklog->rig.recorder, NULL, NULL);
 	is_right = check_image(run, bounds, subset, &recovered);
-	block_recorder_end(campaign->rig.recorder);
-	if (!is_right || !has_second || recovered == 0 || campaign_is_over(campaign))
+	block_recorder_end(blocklog->rig.recorder);
+	if (!is_right || !has_second || recovered == 0 || campaign_is_over(&blocklog->campaign))
 		return;
-	recording_take(&recovery, campaign->rig.recorder, recovered);
+	recording_take(&recovery, blocklog->rig.recorder, recovered);
 	cut_recovery(run, bounds, subset, &recovery);
 	recording_free(&recovery);
 }
@@ -344,7 +347,7 @@ static void explore_epoch(struct run *run, size_t epoch, size_t first, size_t en
 	bool is_exhaustive = count <= EXHAUSTIVE_MAX;
 	size_t subsets = is_exhaustive ? (size_t)1 << count : 2 + RANDOM_SUBSETS;
 
-	for (size_t i = 0; i < subsets && !campaign_is_over(run->campaign); i++) {
+	for (size_t i = 0; i < subsets && !campaign_is_over(&run->blocklog->campaign); i++) {
 		subset.torn = SIZE_MAX;
 		for (size_t j = 0; j < count; j++)
 			subset.chosen[j] = is_exhaustive ? (i >> j) & 1 : i == 1;
@@ -355,7 +358,7 @@ static void explore_epoch(struct run *run, size_t epoch, size_t first, size_t en
 		explore_subset(run, &subset);
 	}
 	for (size_t i = 0; i < TORN_SUBSETS && is_exhaustive && count > 0 &&
-			   !campaign_is_over(run->campaign); i++) {
+			   !campaign_is_over(&run->blocklog->campaign); i++) {
 		choose(&run->work, &subset);
 		tear_one(&run->work, &run->recording, &subset);
 		explore_subset(run, &subset);
@@ -365,14 +368,14 @@ static void explore_epoch(struct run *run, size_t epoch, size_t first, size_t en
 
 void explore(struct run *run)
 {
-	struct block_disk *disk = run->campaign->rig.disk;
+	struct block_disk *disk = run->blocklog->rig.disk;
 	size_t first = 0, epoch = 0;
 
 	while (first <= run->recording.count && epoch < run->bounds_count &&
-	       !campaign_is_over(run->campaign)) {
+	       !campaign_is_over(&run->blocklog->campaign)) {
 		size_t end = epoch_end(&run->recording, first);
 
-		if (workload_below(&run->work, 100) < run->campaign->share)
+		if (workload_below(&run->work, 100) < run->blocklog->share)
 			explore_epoch(run, epoch, first, end);
 		block_disk_forget(disk);
 		put_all(disk, &run->recording, first, end);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -24,6 +25,8 @@
 
 /* What an end takes behind the lock's deadline: the last audit records, the unmounting. */
 #define END_MS 10000
+/* How often the worker is looked at: nothing tells that a thread of it does not end. */
+#define LOOK_MS 1000
 
 struct parent {
 	const struct options *options;
@@ -34,6 +37,8 @@ struct parent {
 	int signals;  /* signalfd */
 	int link;
 	pid_t worker;
+	unsigned int connection;
+	bool is_dying; /* the worker, at the last look */
 	bool is_mounted;
 	bool is_over;
 	int status;   /* exit status */
@@ -149,13 +154,13 @@ static void answer_mount(struct parent *parent)
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
-	unsigned int connection = 0;
 	int fd = -1;
-	enum err err = parent->is_mounted ? ERR_BUSY : mount_attach(&options, &fd, &connection);
+	enum err err = parent->is_mounted ? ERR_BUSY
+					  : mount_attach(&options, &fd, &parent->connection);
 
 	if (!err)
 		parent->is_mounted = true;
-	link_answer(parent->link, err, fd, connection);
+	link_answer(parent->link, err, fd, parent->connection);
 	if (fd >= 0)
 		close(fd);
 }
@@ -203,6 +208,41 @@ static void reap_worker(struct parent *parent)
 	}
 }
 
+/* Its first thread has ended, so all must; SIGCHLD comes with the last. */
+static bool worker_is_dying(const struct parent *parent)
+{
+	char path[64], state = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)parent->worker);
+	stat = fopen(path, "re");
+	if (!stat)
+		return false;
+	if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(stat);
+	return state == 'Z';
+}
+
+/*
+ * A thread of a killed worker may wait in the kernel for what only the worker
+ * could do: that a page is written back, which it is about to drop.  As long as
+ * it does, its descriptors stay open and whoever waits for the volume waits for
+ * ever.  The end of the connection wakes all of them.
+ */
+static void look_at_worker(struct parent *parent)
+{
+	bool was_dying = parent->is_dying;
+
+	parent->is_dying = parent->is_mounted && worker_is_dying(parent);
+	if (!parent->is_dying || !was_dying)
+		return;
+	log_error("the worker was killed and does not end: its connection is aborted");
+	if (mount_abort(parent->connection))
+		log_hint("umount --force %s", parent->config->mountpoint);
+	(void)unmount(parent);
+}
+
 static void serve_signal(struct parent *parent)
 {
 	struct signalfd_siginfo info;
@@ -223,8 +263,13 @@ static void watch(struct parent *parent)
 			{.fd = parent->link, .events = POLLIN},
 		};
 
-		if (poll(fds, 2, -1) < 0)
+		int ready = poll(fds, 2, LOOK_MS);
+
+		if (ready <= 0) {
+			if (ready == 0)
+				look_at_worker(parent);
 			continue;
+		}
 		if (fds[1].revents)
 			serve_link(parent);
 		if (fds[0].revents)

@@ -109,7 +109,7 @@ make_postgres() {
 
 # Processes of its own number space: all of them end with the first.
 start_postgres() {
-	unshare --pid --fork --kill-child $as_postgres "$postgres_programs/postgres" \
+	unshare --pid --fork $as_postgres --pdeathsig KILL "$postgres_programs/postgres" \
 		-D "$scratch/v/mnt/pg" >>"$scratch/postgres.err" 2>&1 &
 	postgres_server=$!
 	until_true 60 answers_or_ended && answers
@@ -135,7 +135,7 @@ start_base() {
 
 end_base() {
 	if [ "$1" = postgres ] && [ -n "$postgres_server" ]; then
-		kill -KILL "$postgres_server" 2>/dev/null
+		pkill -KILL -P "$postgres_server"
 		wait "$postgres_server" 2>/dev/null
 		postgres_server=
 	fi

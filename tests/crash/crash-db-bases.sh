@@ -26,7 +26,8 @@ base_is_there() {
 
 # --- clients --------------------------------------------------------------------------
 
-base_file() { echo "$scratch/v/mnt/$1.db"; }
+# Never made by opening it: the volume may be gone by then.
+base_file() { echo "file:$scratch/v/mnt/$1.db?mode=rw"; }
 
 # SQL from standard input; one value a line, columns apart by "|".
 client() {
@@ -124,6 +125,7 @@ make_base() {
 		make_postgres && start_postgres || return
 		all="$all CREATE EXTENSION amcheck;"
 	else
+		: >"$scratch/v/mnt/$1.db"
 		[ "$1" = delete ] || all="PRAGMA journal_mode=wal; $all"
 	fi
 	echo "$all" | (client "$1") >"$out" 2>&1 && end_base "$1"

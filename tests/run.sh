@@ -4,10 +4,12 @@
 # Ends with "N passed, N failed, N skipped"; exit code 0 only if none failed.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
+# Samba and PostgreSQL are tested where they are; installing them starts services.
 packages="autoconf automake pkg-config gcc make libfuse3-dev fuse3 libgcrypt20-dev
 	libsodium-dev libsqlite3-dev libinih-dev libjson-c-dev uthash-dev check
 	mandoc universal-ctags shellcheck procps xz-utils git
-	dcmtk sqlite3 rsync iproute2 util-linux e2fsprogs xfsprogs"
+	dcmtk sqlite3 rsync iproute2 util-linux e2fsprogs xfsprogs attr
+	liblmdb-dev lmdb-utils"
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
 passed=0 failed=0 skipped=0 broken=0

@@ -6,7 +6,7 @@
 need_mounts
 
 seed=${EXERCISER_SEED:-$$}
-seconds=${EXERCISER_SECONDS:-3}
+seconds=${EXERCISER_SECONDS:-2}
 exerciser=$builddir/tests/posix/exerciser
 open_volume v
 mnt=$scratch/v/mnt

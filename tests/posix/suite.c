@@ -30,7 +30,7 @@
 #define SHOWN_MAX        12
 
 struct suite_options suite_options = {
-	.seed = 1, .entries = 2000, .storm = 300, .steps = 4000, .one_in = 31};
+	.seed = 1, .entries = 1200, .storm = 150, .steps = 3000, .one_in = 61};
 
 static const struct check *const groups[] = {
 	content_checks, range_checks, name_checks, rename_checks, attribute_checks, special_checks,

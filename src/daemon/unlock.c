@@ -72,6 +72,21 @@ static enum err record_try(struct unlocking *unlocking, enum err outcome)
 			    slot_kind_word((uint8_t)unlocking->order->factor.kind));
 }
 
+static bool is_integrity(enum err err)
+{
+	return err_exit_code(err) == err_exit_code(ERR_TAMPERED) ||
+	       err_exit_code(err) == err_exit_code(ERR_UNPROVEN);
+}
+
+static void record_integrity(struct unlocking *unlocking, enum err err, const char *detail)
+{
+	const struct volume *volume = unlocking->volume;
+
+	if (is_integrity(err) && record_event(volume->audit, AUDIT_INTEGRITY, err,
+					      unlocking->order->person, "%s", detail))
+		log_error("%s: this could not be recorded", volume->config->name);
+}
+
 static void explain_keys(struct unlocking *unlocking, enum err err)
 {
 	const char *words = unlocking->volume->config->words;
@@ -118,6 +133,7 @@ static enum err open_keys(struct unlocking *unlocking)
 		err = slots_unlock(unlocking->slots, &order->factor, 0, &unlocking->result->opened,
 				   NULL, &unlocking->keyring);
 	explain_keys(unlocking, err);
+	record_integrity(unlocking, err, "slot file");
 	/* A try that cannot be recorded did not happen. */
 	recorded = record_try(unlocking, err);
 	if (!err || err == ERR_DENIED)
@@ -142,12 +158,6 @@ static void explain_store(struct unlocking *unlocking, enum err err)
 		HINT(unlocking, "what is damaged: phifs-volume check %s", words);
 }
 
-static bool is_integrity(enum err err)
-{
-	return err_exit_code(err) == err_exit_code(ERR_TAMPERED) ||
-	       err_exit_code(err) == err_exit_code(ERR_UNPROVEN);
-}
-
 static enum err open_store(struct unlocking *unlocking)
 {
 	struct volume *volume = unlocking->volume;
@@ -158,9 +168,7 @@ static enum err open_store(struct unlocking *unlocking)
 	if (!err)
 		return ERR_OK;
 	explain_store(unlocking, err);
-	if (is_integrity(err) && record_event(volume->audit, AUDIT_INTEGRITY, err,
-					      unlocking->order->person, "unlock refused"))
-		log_error("%s: this could not be recorded", volume->config->name);
+	record_integrity(unlocking, err, "unlock refused");
 	return err;
 }
 

@@ -141,22 +141,53 @@ static enum err look_at_file(const char *path)
 	return S_ISREG(st.st_mode) ? ERR_OK : ERR_TAMPERED;
 }
 
+static enum err read_disk(struct ledger *ledger, uint64_t number, const uint8_t *key,
+			  struct ledger_row *row);
+
+static enum err open_connections(struct ledger *ledger)
+{
+	enum err err = ledger->reader != NULL ? ERR_OK : look_at_file(ledger->path);
+
+	if (err == ERR_OK && ledger->reader == NULL)
+		err = ledger_sql_open(ledger, ledger->path);
+	return err;
+}
+
+/*
+ * Whoever writes holds the file alone (ledger_sql.c); without a key nobody writes
+ * here, and phifs-key must be able to: it notes the slot file's generation.
+ */
+static void close_connections(struct ledger *ledger)
+{
+	struct ledger_row row;
+
+	if (ledger->read_only)
+		return;
+	if (ledger->read[READ_ROW] != NULL) {
+		ledger->root_err = read_disk(ledger, 1, NULL, &row);
+		if (ledger->root_err == ERR_OK)
+			ledger->root = row.attr;
+	}
+	ledger_sql_close(ledger);
+}
+
 enum err ledger_open(const char *state, bool read_only, struct ledger **out)
 {
 	char path[PATH_MAX];
 	struct ledger *ledger;
 	enum err err = database_path(state, LEDGER_FILE, path);
 
-	if (err == ERR_OK)
-		err = look_at_file(path);
 	if (err != ERR_OK)
 		return err;
 	ledger = ledger_new(read_only);
 	if (ledger == NULL)
 		return ERR_NO_MEMORY;
-	err = ledger_sql_open(ledger, path);
+	ledger->path = strdup(path);
+	err = ledger->path == NULL ? ERR_NO_MEMORY : open_connections(ledger);
 	if (err == ERR_OK)
 		err = ledger_load_position(ledger);
+	if (err == ERR_OK)
+		close_connections(ledger);
 	if (err != ERR_OK) {
 		ledger_close(ledger);
 		return err;
@@ -173,6 +204,7 @@ void ledger_close(struct ledger *ledger)
 	ledger_changes_clear(&ledger->changed);
 	ledger_changes_clear(&ledger->committing);
 	secmem_free(ledger->key);
+	free(ledger->path);
 	pthread_mutex_destroy(&ledger->commit_lock);
 	pthread_mutex_destroy(&ledger->lock);
 	free(ledger);
@@ -197,8 +229,10 @@ enum err ledger_load_position(struct ledger *ledger)
 
 static enum err take_key(struct ledger *ledger, const uint8_t key[LEDGER_KEY_LEN])
 {
-	enum err err;
+	enum err err = open_connections(ledger);
 
+	if (err != ERR_OK)
+		return err == ERR_NOT_FOUND ? ERR_DELETED : err; /* it was there when it was opened */
 	ledger->key = secmem_alloc(LEDGER_KEY_LEN);
 	if (ledger->key == NULL)
 		return ERR_NO_MEMORY;
@@ -226,6 +260,8 @@ enum err ledger_set_key(struct ledger *ledger, const uint8_t key[32])
 		ledger->key = NULL;
 		if (key != NULL)
 			err = take_key(ledger, key);
+		if (ledger->key == NULL)
+			close_connections(ledger);
 	}
 	pthread_mutex_unlock(&ledger->lock);
 	pthread_mutex_unlock(&ledger->commit_lock);
@@ -240,8 +276,9 @@ void ledger_abandon(struct ledger *ledger)
 	secmem_free(ledger->key);
 	ledger->key = NULL;
 	/* The count of what is on disk; the next key's owner is told if it cannot be read. */
-	if (ledger_load_position(ledger) != ERR_OK)
+	if (ledger->reader != NULL && ledger_load_position(ledger) != ERR_OK)
 		log_debug("the ledger's position cannot be read");
+	close_connections(ledger);
 	pthread_mutex_unlock(&ledger->lock);
 	pthread_mutex_unlock(&ledger->commit_lock);
 }
@@ -325,7 +362,12 @@ enum err ledger_root_attr(struct ledger *ledger, struct object_attr *attr)
 	enum err err;
 
 	pthread_mutex_lock(&ledger->lock);
-	err = get(ledger, 1, NULL, &row);
+	if (ledger->reader != NULL) {
+		err = get(ledger, 1, NULL, &row);
+	} else {
+		err = ledger->root_err;
+		row.attr = ledger->root;
+	}
 	pthread_mutex_unlock(&ledger->lock);
 	if (err == ERR_OK)
 		*attr = row.attr;

@@ -48,6 +48,9 @@ enum err ledger_create(const char *state, const uint8_t fs_id[16], const uint8_t
 		       const struct ledger_position *position) MUST_CHECK;
 
 /*
+ * Without a key the file is not held, and others may write it: what is known of it
+ * then is what it had.  Who has the key holds it alone.
+ *
  * Open without a key: only ledger_root_attr, ledger_fs_id and ledger_count
  * work, what a locked mount shows; the rest is ERR_LOCKED.  ERR_NOT_FOUND,
  * ERR_FORMAT (not a ledger, damaged, foreign tables in it), ERR_VERSION.

@@ -87,14 +87,17 @@ struct ledger {
 	pthread_mutex_t commit_lock;
 	pthread_mutex_t lock;
 	bool read_only;
+	char *path; /* of the database */
 	uint8_t fs_id[LEDGER_FS_ID_LEN];
 	uint8_t *key; /* secmem; NULL without */
-	sqlite3 *reader;
-	sqlite3 *writer; /* NULL if read_only */
+	sqlite3 *reader; /* NULL without a key, unless read_only */
+	sqlite3 *writer; /* NULL if read_only, and without a key */
 	sqlite3_stmt *read[READ_COUNT];
 	sqlite3_stmt *write[WRITE_COUNT];
 	struct ledger_position position; /* on disk */
 	uint64_t count;			 /* rows now, overlays included */
+	struct object_attr root;	 /* of object 1, when the connections were closed */
+	enum err root_err;		 /* ... or why there are none */
 	struct ledger_changes changed;
 	struct ledger_changes committing;
 };

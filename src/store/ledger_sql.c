@@ -462,4 +462,7 @@ void ledger_sql_close(struct ledger *ledger)
 	/* The writer last: the last connection tidies up the log. */
 	sqlite3_close(ledger->reader);
 	sqlite3_close(ledger->writer);
+	memset(ledger->read, 0, sizeof(ledger->read));
+	memset(ledger->write, 0, sizeof(ledger->write));
+	ledger->reader = ledger->writer = NULL;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const uint8_t other_key[32] = {1};
@@ -371,6 +372,42 @@ START_TEST(test_a_failing_disk_is_no_damage)
 }
 END_TEST
 
+/*
+ * phifs-key notes the slot file's generation beside a locked daemon; else an older
+ * slot file would open the volume again.
+ */
+START_TEST(test_without_a_key_another_process_writes)
+{
+	struct ledger *ledger = create_with(2);
+	struct ledger_position position;
+	struct object_attr root;
+	int status = -1;
+	pid_t pid;
+
+	ck_assert_ok(ledger_set_key(ledger, NULL));
+	pid = fork();
+	if (pid == 0) {
+		struct ledger *other = NULL;
+
+		position = position_at(9, 1000000);
+		_exit(ledger_open(dir, false, &other) == ERR_OK &&
+				      ledger_set_key(other, key) == ERR_OK &&
+				      ledger_commit(other, &position) == ERR_OK
+			      ? 0
+			      : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_ok(ledger_root_attr(ledger, &root));
+	ck_assert_uint_eq(root.version, 1);
+	ck_assert_ok(ledger_set_key(ledger, key));
+	ck_assert_ok(ledger_position(ledger, &position));
+	ck_assert_uint_eq(position.start_seq, 9);
+	finish(ledger);
+}
+END_TEST
+
 UNIT_MAIN("ledger", test_create, test_locked, test_round_trip, test_uncommitted, test_invalid_rows,
 	  test_commit_does_not_block, test_commit_fails, test_read_only, test_walk,
-	  test_walk_unlinked, test_nothing_is_mapped, test_a_failing_disk_is_no_damage)
+	  test_walk_unlinked, test_nothing_is_mapped, test_a_failing_disk_is_no_damage,
+	  test_without_a_key_another_process_writes)

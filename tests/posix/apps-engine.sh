@@ -117,7 +117,8 @@ make_files() {
 	chmod 640 "$1/1/large"
 	chmod 2750 "$1/1/deep"
 	command -v setfattr >/dev/null && setfattr -n user.patient -v 12345 "$1/1/large"
-	touch -d '2001-02-03 04:05:06.789' "$1/1/one" "$1/1/deep" "$1/empty"
+	# Of the same second would be good enough for rsync.
+	find "$1" -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +
 }
 
 same_tree() {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #define DRAIN_BUFFER     (256u << 10)
+#define CLEARED_AHEAD    (4u << 20)
 #define FLUSH_AFTER_NS   (100 * NS_PER_MS) /* a record is on disk no later */
 #define SEAL_LOADED_NS   NS_PER_SECOND
 #define SEAL_IDLE_NS     (59 * NS_PER_SECOND) /* on top of that: a minute in all */
@@ -64,6 +65,27 @@ void drain_wake(struct drain *drain)
 	pthread_mutex_unlock(&drain->lock);
 }
 
+enum err drain_clear_ahead(struct drain *drain, int fd)
+{
+	static const uint8_t zeroes[64 << 10];
+	uint64_t end = drain->offset + CLEARED_AHEAD;
+	enum err err = ERR_OK;
+
+	if (drain->cleared < drain->offset)
+		drain->cleared = drain->offset;
+	if (end > drain->allocated)
+		end = drain->allocated;
+	while (err == ERR_OK && drain->cleared < end) {
+		size_t len = sizeof(zeroes) < end - drain->cleared ? sizeof(zeroes)
+								   : end - drain->cleared;
+
+		err = io_pwrite_all(fd, zeroes, len, (off_t)drain->cleared);
+		if (err == ERR_OK)
+			drain->cleared += len;
+	}
+	return err;
+}
+
 static enum err write_buffer(struct drain *drain)
 {
 	enum err err = io_pwrite_all(drain->fd, drain->buffer, drain->used, (off_t)drain->offset);
@@ -72,7 +94,7 @@ static enum err write_buffer(struct drain *drain)
 		return err;
 	drain->offset += drain->used;
 	drain->used = 0;
-	return ERR_OK;
+	return drain->offset > drain->cleared ? drain_clear_ahead(drain, drain->fd) : ERR_OK;
 }
 
 /* Cut the finished segment to its length and make it durable. */

@@ -196,7 +196,7 @@ enum err rotate_prepare_spare(struct audit *audit)
 		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_from_errno(errno);
-	/* Preallocated and flushed now, so that later flushes carry data only. */
+	/* Preallocated and flushed now: its blocks are there whatever happens. */
 	result = posix_fallocate(fd, 0, (off_t)audit->config.segment_size);
 	if (result == 0 && fsync(fd) < 0)
 		result = errno;
@@ -218,6 +218,11 @@ enum err rotate_take_spare(struct audit *audit, uint32_t number, const uint8_t *
 	/* A file that bears a segment's name has a whole header, whatever happens. */
 	if (err == ERR_OK)
 		err = io_pwrite_all(drain->spare_fd, header, len, 0);
+	if (err == ERR_OK) {
+		drain->offset = drain->cleared = len;
+		drain->allocated = audit->config.segment_size;
+		err = drain_clear_ahead(drain, drain->spare_fd);
+	}
 	if (err == ERR_OK && fdatasync(drain->spare_fd) < 0)
 		err = err_from_errno(errno);
 	segment_name(number, name);
@@ -232,7 +237,6 @@ enum err rotate_take_spare(struct audit *audit, uint32_t number, const uint8_t *
 	drain->fd = drain->spare_fd;
 	drain->spare_fd = -1;
 	drain->segment = number;
-	drain->offset = len;
 	return ERR_OK;
 }
 

@@ -75,6 +75,7 @@ struct drain {
 	int spare_fd;                   /* the next one, preallocated, or -1 */
 	uint32_t segment;
 	uint64_t offset;
+	uint64_t cleared, allocated;    /* zeroes were written up to, blocks are there up to */
 	uint8_t *buffer;
 	size_t used;
 	uint64_t drained;               /* last record handed to the file */
@@ -116,6 +117,13 @@ void drain_stop(struct audit *audit);
 /* Everything in the ring into the file and onto the disk. */
 enum err drain_sync(struct audit *audit) MUST_CHECK;
 void drain_wake(struct drain *drain);
+/*
+ * Zeroes behind what is written, so that a flush carries data only.  Blocks that
+ * are merely preallocated have to be marked written: on ext4 that is a commit of
+ * its journal, which waits until all data newly written to *other* files is on disk.
+ * Drain thread.
+ */
+enum err drain_clear_ahead(struct drain *drain, int fd) MUST_CHECK;
 /* After the stop: cut the last segment to its length. */
 enum err drain_finish(struct audit *audit) MUST_CHECK;
 

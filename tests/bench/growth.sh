@@ -94,7 +94,7 @@ disk() {
 	line "$2,\"what\":\"disk\",\"ciphertext_kib\":$(kib_of "$place/$1.ct"),\"state_kib\":$(kib_of \
 		"$place/$1.st"),\"syslog_kib\":$(kib_of "$place/audit.log")"
 }
-kib_of() { du -sk "$1" | cut -f 1; }
+kib_of() { du -sk "$1" 2>/dev/null | cut -f 1; }
 
 # --- the disk ----------------------------------------------------------------------------
 
@@ -104,8 +104,10 @@ make_place() {
 	tmpfs) mount -t tmpfs -o size=80%,nr_inodes=0 tmpfs "$place" ;;
 	ext4)
 		# More inodes than usual: every file is one.
-		truncate -s 60G "$scratch/image" && mkfs.ext4 -q -i 8192 "$scratch/image" &&
-			mount -o loop "$scratch/image" "$place"
+		truncate -s 60G "$scratch/image" && mkfs.ext4 -q -i 8192 "$scratch/image" || return
+		# Direct: else a flush of the loop device writes all that others have left in memory.
+		loop=$(losetup --find --show --direct-io=on "$scratch/image") &&
+			mount "$loop" "$place"
 		;;
 	*)
 		rmdir "$place" && place=$(mktemp -d "$backing/phifs-growth.XXXXXX")
@@ -115,7 +117,9 @@ make_place() {
 
 end_place() {
 	case $backing in
-	tmpfs | ext4) ! mountpoint -q "$place" || umount -l "$place" ;;
+	tmpfs | ext4) ! mountpoint -q "$place" || umount -l "$place" ;;&
+	ext4) [ -z "${loop:-}" ] || losetup -d "$loop" ;;
+	tmpfs) ;;
 	*) rm -rf --one-file-system "$place" ;;
 	esac
 }

@@ -6,6 +6,7 @@
 #
 #	files       10^3, 10^4 ... files in directories of 1000: calls, start, unlock, memory
 #	directory   the same in one directory, up to 10^5
+#	open        memory while 10^3 and 10^4 files are open and were read
 #	sparse      a file of 1 TiB with scattered blocks
 #	writers     1, 8, 64 writers that make durable, each in its file, and in one
 #	copy        a large copy beside one that makes durable
@@ -37,7 +38,7 @@ while [ $# -gt 0 ]; do
 		[ "${2:-0}" -gt 0 ] 2>/dev/null || usage "$1: a number"
 		eval "${1#--}=$2"
 		;;
-	files | directory | sparse | writers | copy | database)
+	files | directory | open | sparse | writers | copy | database)
 		parts="$parts $1"
 		shift
 		continue
@@ -51,7 +52,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift 2
 done
-: "${parts:=files directory sparse writers copy database}"
+: "${parts:=files directory open sparse writers copy database}"
 [ -x "$bench" ] || usage "$bench is not there: make bench"
 [ "$(id -u)" -eq 0 ] || usage "mounting needs root"
 place=$scratch/place
@@ -228,6 +229,31 @@ grow() {
 
 part_files() { grow files 1000 "$files"; }
 part_directory() { grow directory 100000000 "$((files < 100000 ? files : 100000))"; }
+
+# --- open ---------------------------------------------------------------------------------
+
+# In a shell of its own: what it has open ends with it.
+hold() (
+	ulimit -n $(($1 + 100)) || exit
+	find "$mnt" -type f | head -n "$1" | {
+		while read -r name; do
+			exec {fd}<"$name" && read -r -n 1 -u "$fd"
+		done
+		memory open "\"open\":$1" read
+	}
+)
+
+part_open() {
+	new_volume open
+	most=$((files < 10000 ? files : 10000))
+	measured "\"files\":$most" fill --files "$most" --writers 4 "$mnt"
+	restart open "\"files\":$most"
+	find "$mnt" -size +1000000
+	memory open '"open":0' visited
+	hold $((most / 10))
+	hold "$most"
+	remove_volume open
+}
 
 # --- sparse -----------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ static void content_free(struct store *store, struct content *content)
 	tree_clear(&content->tree);
 	if (content->file >= 0)
 		store->ciphertext->ops->close(store->ciphertext, content->file);
+	atomic_fetch_sub(&store->contents, 1);
 	slab_put(store->keys, content->key);
 	pthread_mutex_destroy(&content->file_mutex);
 	free(content);
@@ -33,6 +34,7 @@ static enum err content_alloc(struct store *store, struct node *node, uint32_t e
 
 	if (content == NULL)
 		return ERR_NO_MEMORY;
+	atomic_fetch_add(&store->contents, 1);
 	content->node = node;
 	content->file = -1;
 	content->shrink = content->sealing_shrink = NO_SHRINK;
@@ -383,6 +385,7 @@ void content_put(struct store *store, struct content *content)
 	content_settle(store, content);
 	pthread_mutex_unlock(&node->mutex);
 	too_many = store->idle_count > IDLE_CONTENTS_MAX ||
+		   atomic_load(&store->contents) >= store->contents_max ||
 		   atomic_load(&store->tree_pages) > TREE_PAGES_MAX;
 	if (too_many)
 		content_trim(store, store->idle_count > 16 ? store->idle_count - 16 : 0);

@@ -1,6 +1,7 @@
 #include "store/room.h"
 
 #include "store/committer.h"
+#include "store/content.h"
 
 /* What a gather would find, in journal bytes. */
 static uint64_t backlog(struct store *store)
@@ -28,6 +29,7 @@ static bool has_room(struct store *store, struct content *content, size_t len)
 	uint64_t reserved = atomic_fetch_add(&store->reserved_bytes, len) + len;
 
 	if (backlog(store) + reserved <= store->dirty_max + BACKLOG_MARGIN &&
+	    atomic_load(&store->contents) < store->contents_max &&
 	    (content == NULL || !streams_too_far(content)))
 		return true;
 	atomic_fetch_sub(&store->reserved_bytes, len);
@@ -41,6 +43,9 @@ enum err room_take(struct store *store, struct content *content, size_t len)
 
 		if (err != ERR_OK)
 			return err;
+		/* What was applied meanwhile waits for somebody to close it. */
+		if (atomic_load(&store->contents) >= store->contents_max)
+			content_trim(store, store->contents_max / 4);
 		committer_press(store->committer);
 	}
 	return ERR_OK;

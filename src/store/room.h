@@ -5,7 +5,9 @@
  * they wrote is in memory already, and a crowd of them, of creators, or one
  * stream that is faster than its flushes, would fill a transaction beyond the
  * journal's half.  So a call that changes something first takes room here, and
- * sleeps while there is none; commits go on meanwhile.
+ * sleeps while there is none; commits go on meanwhile.  What is changed stays
+ * loaded, with its backing file open, until it is applied: of those there are
+ * at most half as many as the process may open files.
  *
  * Called without locks, and never on the store's own threads: they make the
  * room that others wait for.

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -155,6 +156,16 @@ static void store_free(struct store *store)
 	free(store);
 }
 
+/* The other half is for what is read, for journal, ledger and the daemon's own. */
+static uint32_t half_of_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > UINT32_MAX)
+		return CONTENTS_MAX;
+	return files.rlim_cur / 2 < CONTENTS_MAX ? (uint32_t)files.rlim_cur / 2 : CONTENTS_MAX;
+}
+
 static void configure(struct store *store, const struct store_config *config)
 {
 	store->ciphertext = config->ciphertext;
@@ -163,6 +174,7 @@ static void configure(struct store *store, const struct store_config *config)
 	store->read_only = config->read_only;
 	store->commit_interval_ms = config->commit_interval_ms != 0 ? config->commit_interval_ms
 								    : COMMIT_INTERVAL_MS;
+	store->contents_max = half_of_files();
 	store->dirty_max = config->dirty_max != 0 ? config->dirty_max : DIRTY_MAX;
 	store->stream_threshold = config->stream_threshold != 0 ? config->stream_threshold
 								: STREAM_THRESHOLD;

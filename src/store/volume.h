@@ -51,6 +51,7 @@
 #define WRITE_MAX            (1u << 20)
 #define CHUNK_LEN            (256u << 10) /* encrypt and write in pieces that stay in cache */
 #define CHUNK_BLOCKS         (CHUNK_LEN / BLOCK_SIZE)
+#define CONTENTS_MAX         32768        /* loaded; less if the process may open fewer files */
 #define IDLE_CONTENTS_MAX    1024         /* open backing files and keys kept for later */
 #define TREE_PAGES_MAX       16384        /* about 60 MiB of tree pages */
 #define TREE_PAGES_KEPT      64           /* of one object, when there are too many */
@@ -230,6 +231,8 @@ struct store {
 	pthread_mutex_t idle_mutex;
 	struct content *idle_first, *idle_last;
 	_Atomic uint32_t idle_count; /* read without the lock: when to trim */
+	_Atomic uint32_t contents; /* loaded: each may have its backing file open */
+	uint32_t contents_max;     /* beyond: who changes something sleeps (room.h) */
 
 	/* in-flight ranges and applies of any node end: few waiters, one condition */
 	pthread_mutex_t change_mutex;

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "store_fixture.h"
@@ -222,6 +223,32 @@ START_TEST(a_thousand_names_in_one_directory)
 }
 END_TEST
 
+/* Found by posix-suite: removing 100,000 names opened a file for each, and froze the volume. */
+START_TEST(more_files_are_removed_than_may_be_open)
+{
+	enum { FILES = 1500 };
+	const struct rlimit few = {300, 300};
+	struct fixture f;
+	char name[32];
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	fixture_new(&f);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		store_release_node(f.store, fixture_create(&f, STORE_ROOT, name));
+	}
+	fixture_reopen(&f);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		ck_assert_ok(store_unlink(f.store, STORE_ROOT, name));
+	}
+	ck_assert_ok(fixture_sync(&f));
+	fixture_reopen(&f);
+	ck_assert_uint_eq(fixture_find(&f, STORE_ROOT, "7"), 0);
+	fixture_free(&f);
+}
+END_TEST
+
 START_TEST(extended_attributes_come_back)
 {
 	struct fixture f;
@@ -285,5 +312,5 @@ UNIT_MAIN("store", a_new_volume_has_an_empty_root, files_of_every_size_survive_a
 	  fsync_answers_and_small_appends_add_up, truncate_both_ways_leaves_zeroes,
 	  names_links_and_removal, rename_replaces_with_whole_content,
 	  a_file_deleted_before_its_first_commit_takes_its_attributes_along,
-	  a_thousand_names_in_one_directory, extended_attributes_come_back,
-	  holes_cost_nothing_and_are_found)
+	  a_thousand_names_in_one_directory, more_files_are_removed_than_may_be_open,
+	  extended_attributes_come_back, holes_cost_nothing_and_are_found)

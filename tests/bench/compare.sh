@@ -33,9 +33,15 @@ fi
 	exit 6
 }
 place=$scratch/place
-through_pid=''
+through_pid='' loop=''
 
 # --- the disk ---------------------------------------------------------------------
+
+# Unbuffered: else a flush of the device is a flush of everything in it.
+mount_image() {
+	loop=$(losetup --find --show --direct-io=on "$scratch/image") || return
+	mount "$loop" "$place"
+}
 
 make_place() {
 	mkdir "$place"
@@ -43,7 +49,7 @@ make_place() {
 	tmpfs) mount -t tmpfs -o size=80% tmpfs "$place" ;;
 	ext4)
 		truncate -s 20G "$scratch/image" && mkfs.ext4 -q "$scratch/image" &&
-			mount -o loop "$scratch/image" "$place"
+			mount_image
 		;;
 	*)
 		rmdir "$place" && place=$(mktemp -d "$backing/phifs-compare.XXXXXX")
@@ -53,7 +59,11 @@ make_place() {
 
 end_place() {
 	case $backing in
-	tmpfs | ext4) umount -l "$place" ;;
+	tmpfs) umount -l "$place" ;;
+	ext4)
+		umount -l "$place"
+		losetup --detach "$loop"
+		;;
 	*) rm -rf --one-file-system "$place" ;;
 	esac
 }

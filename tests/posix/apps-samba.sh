@@ -41,14 +41,14 @@ client() { # COMMANDS...
 	smbclient -s "$scratch/samba/conf" -N -p "$port" //127.0.0.1/records -c "$*" >"$scratch/client" 2>&1
 }
 answers() { client ls; }
-# Its children are its process group's.
 end_samba() {
 	[ -z "${samba:-}" ] || kill -TERM "$samba" 2>/dev/null
 	[ -z "${samba:-}" ] || until_true 10 has_ended "$samba" || kill -KILL "$samba"
 }
 
 mkdir -m 777 "$mnt/share"
-smbd -F --no-process-group -s "$scratch/samba/conf" -l "$scratch/samba/log" -p "$port" \
+# In a process group of its own: when it ends it ends its group, this test included.
+setsid smbd -F --no-process-group -s "$scratch/samba/conf" -l "$scratch/samba/log" -p "$port" \
 	>"$scratch/samba/out" 2>&1 &
 samba=$!
 at_end end_samba

@@ -485,8 +485,11 @@ static enum err punch_whole(struct store *store, struct content *content, uint64
 	pthread_mutex_lock(&node->mutex);
 	content_begin_range(store, content, &range);
 	err = punch_blocks(store, content, first, end);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
 		node->attr.mtime = node->attr.ctime = clock_wall();
+		/* Also if all of it was a hole: what the header says is compared with this. */
+		node_changed(store, node);
+	}
 	content_end_range(content, &range);
 	pthread_mutex_unlock(&node->mutex);
 	store_announce_change(store);

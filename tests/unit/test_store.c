@@ -308,9 +308,30 @@ START_TEST(holes_cost_nothing_and_are_found)
 }
 END_TEST
 
+/* Found by the exerciser: its times were changed, but not the header's, and it was refused. */
+START_TEST(a_hole_is_punched_into_a_hole)
+{
+	struct fixture f;
+	uint64_t number;
+
+	fixture_new(&f);
+	number = fixture_create(&f, STORE_ROOT, "sparse");
+	ck_assert_ok(fixture_write(&f, number, 1 << 20, "end", 3, true));
+	ck_assert_ok(store_fallocate(f.store, number,
+				     STORE_FALLOCATE_PUNCH | STORE_FALLOCATE_KEEP_SIZE, 0, 65536));
+	store_lock(f.store, 10000, &(struct store_lock_report){0});
+	ck_assert_ok(store_unlock(f.store, f.keyring, &f.recovery));
+	ck_assert_ok(fixture_write(&f, number, 0, "start", 5, true));
+	fixture_reopen(&f);
+	ck_assert_ok(fixture_write(&f, fixture_find(&f, STORE_ROOT, "sparse"), 4096, "more", 4, true));
+	fixture_free(&f);
+}
+END_TEST
+
 UNIT_MAIN("store", a_new_volume_has_an_empty_root, files_of_every_size_survive_a_reopen,
 	  fsync_answers_and_small_appends_add_up, truncate_both_ways_leaves_zeroes,
 	  names_links_and_removal, rename_replaces_with_whole_content,
 	  a_file_deleted_before_its_first_commit_takes_its_attributes_along,
 	  a_thousand_names_in_one_directory, more_files_are_removed_than_may_be_open,
-	  extended_attributes_come_back, holes_cost_nothing_and_are_found)
+	  extended_attributes_come_back, holes_cost_nothing_and_are_found,
+	  a_hole_is_punched_into_a_hole)

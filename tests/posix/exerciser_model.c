@@ -28,6 +28,7 @@ struct model *model_new(void)
 
 	pthread_mutexattr_init(&mutex);
 	pthread_mutexattr_setpshared(&mutex, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&mutex, PTHREAD_MUTEX_ROBUST);
 	pthread_rwlockattr_init(&gate);
 	pthread_rwlockattr_setpshared(&gate, PTHREAD_PROCESS_SHARED);
 	pthread_rwlockattr_setkind_np(&gate, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);

@@ -469,6 +469,15 @@ void print_counts(void)
 		       i + 1 < OPERATIONS ? "," : "\n");
 }
 
+/* Whoever ended in a violation may have held it: the others are to end too, not to wait. */
+static void lock_file(struct worker *w, int file)
+{
+	pthread_mutex_t *mutex = &model_of(w, file)->mutex;
+
+	if (pthread_mutex_lock(mutex) == EOWNERDEAD)
+		pthread_mutex_consistent(mutex);
+}
+
 void operate(struct worker *w)
 {
 	int file = (int)pick(w, FILES);
@@ -478,7 +487,7 @@ void operate(struct worker *w)
 	while (chosen >= operations[i].weight)
 		chosen -= operations[i++].weight;
 	if (file != DIVIDED)
-		pthread_mutex_lock(&model_of(w, file)->mutex);
+		lock_file(w, file);
 	w->number = atomic_fetch_add(&w->model->next_number, 1);
 	w->what = operations[i].name;
 	if (w->fds[file] >= 0 || reopen(w, file))

@@ -229,7 +229,7 @@ static void take_long(void)
 {
 	suite_options.entries = 100000;
 	suite_options.storm = 20000;
-	suite_options.steps = 400000;
+	suite_options.steps = 100000;
 	suite_options.one_in = 1;
 	suite.seconds = CASE_SECONDS_LONG;
 }

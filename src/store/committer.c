@@ -414,29 +414,20 @@ void committer_wait_settled(struct committer *committer, struct node *node, uint
 void committer_wait_all(struct committer *committer, store_done *done, void *ctx)
 {
 	struct store *store = committer->store;
-	struct waiter *waiter;
+	struct waiter *waiter = NULL;
 	struct node **nodes = NULL;
 	size_t count = 0;
-	enum err err = ERR_OK;
+	enum err err = node_list_dirty(store, &nodes, &count);
 
-	pthread_mutex_lock(&store->dirty_mutex);
-	waiter = calloc(1, sizeof(*waiter) + store->dirty_count * sizeof(waiter->want[0]));
-	nodes = malloc((store->dirty_count + 1) * sizeof(*nodes));
-	for (struct node *node = store->dirty_first; waiter != NULL && nodes != NULL && node != NULL;
-	     node = node->dirty_next) {
-		node_ref(store, node, 1);
-		nodes[count++] = node;
+	if (err == ERR_OK)
+		waiter = calloc(1, sizeof(*waiter) + count * sizeof(waiter->want[0]));
+	if (waiter != NULL) {
+		waiter->done = done;
+		waiter->ctx = ctx;
+		waiter->names_op = atomic_load(&store->names_op);
+	} else {
+		err = ERR_NO_MEMORY;
 	}
-	pthread_mutex_unlock(&store->dirty_mutex);
-	if (waiter == NULL || nodes == NULL) {
-		free(waiter);
-		free(nodes);
-		done(ctx, ERR_NO_MEMORY, 0);
-		return;
-	}
-	waiter->done = done;
-	waiter->ctx = ctx;
-	waiter->names_op = atomic_load(&store->names_op);
 	for (size_t i = 0; i < count; i++) {
 		uint64_t op;
 
@@ -448,12 +439,13 @@ void committer_wait_all(struct committer *committer, store_done *done, void *ctx
 		node_put(store, nodes[i]);
 	}
 	free(nodes);
-	if (err != ERR_OK) {
-		waiter_free(store, waiter);
-		done(ctx, err, 0);
+	if (err == ERR_OK) {
+		add_waiter(committer, waiter, true);
 		return;
 	}
-	add_waiter(committer, waiter, true);
+	if (waiter != NULL)
+		waiter_free(store, waiter);
+	done(ctx, err, 0);
 }
 
 void committer_wait_memory(struct committer *committer, size_t bytes, store_done *done, void *ctx)

@@ -23,7 +23,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-
 #include "base/err.h"
 #include "crypto/hash.h"
 #include "keys/keyring.h"

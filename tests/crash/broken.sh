@@ -4,29 +4,8 @@
 # find out.
 #
 #     broken.sh [crash [SECONDS]]
-: "${srcdir:=.}" "${builddir:=.}"
+. "${srcdir:-.}/tests/crash/lib.sh"
 list=$srcdir/tests/crash/broken.list
-if [ -w /dev/shm ]; then
-	: "${TMPDIR:=/dev/shm}"
-fi
-# What a broken store leaves behind goes with it.
-TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/phifs-broken.XXXXXX") || exit 99
-export TMPDIR
-trap 'rm -rf "$TMPDIR"' EXIT
-log=$TMPDIR/log
-failed=0 number=0
-
-# ok STATUS NAME
-ok() {
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		sed 's/^/# /' "$log" | tail -n 20
-		failed=1
-	fi
-}
 
 # broken FIELD [FIELD]: those fields of the list, a line each
 broken() {
@@ -43,7 +22,7 @@ same_switches() {
 
 # A violation is a failed case or a crash, not a program that was not there.  Ten
 # seconds: a broken rule may be a thing waited for in vain.
-finds() {
+case_finds() {
 	PHIFS_BREAK=$1 CK_DEFAULT_TIMEOUT=10 "$builddir/tests/crash/rules-broken" "$2" </dev/null >"$log" 2>&1
 	case $? in 0 | 2 | 126 | 127) return 1 ;; esac
 }
@@ -57,22 +36,20 @@ cut_finds() {
 if [ "$1" = crash ]; then
 	seconds=${2:-60}
 	broken 1 3 | sed -n 's/ cut$//p' | sort -u >"$log.cut"
-	echo "1..$(wc -l <"$log.cut")"
 	while read -r rule; do
 		cut_finds "$rule"
 		ok $? "power cuts find $rule broken"
 	done <"$log.cut"
-	exit $failed
+	finish
 fi
 
-echo "1..$(($(broken 1 | wc -l) + 2))"
 same_switches
 ok $? 'broken.list has every switch of src/store'
 "$builddir/tests/crash/rules-broken" </dev/null >"$log" 2>&1
 ok $? 'with nothing broken every case passes'
 broken 1 2 >"$log.list"
 while read -r rule name; do
-	finds "$rule" "$name"
+	case_finds "$rule" "$name"
 	ok $? "$name finds $rule broken"
 done <"$log.list"
-exit $failed
+finish

@@ -4,23 +4,8 @@
 #
 # The clean model begins at another seed each time; a broken one always at the
 # same, so that what is found is found again.
-: "${builddir:=.}"
+. "${srcdir:-.}/tests/crash/lib.sh"
 model=$builddir/tests/crash/commit-model
-log=$(mktemp "${TMPDIR:-/tmp}/phifs-model.XXXXXX") || exit 99
-trap 'rm -f "$log" "$log.list"' EXIT
-failed=0 number=0
-
-# ok STATUS NAME
-ok() {
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		sed 's/^/# /' "$log"
-		failed=1
-	fi
-}
 
 is_clean() {
 	"$model" --seconds "$1" --seed "$(date +%s)" ${2:+--broken "$2"} >"$log" 2>&1
@@ -33,7 +18,6 @@ is_found() {
 }
 
 "$model" --list >"$log.list" || exit 99
-echo "1..$(($(wc -l <"$log.list") + 1))"
 is_clean 5
 ok $? "the protocol: $(tail -n 1 "$log")"
 while read -r rule what; do
@@ -48,4 +32,4 @@ while read -r rule what; do
 		;;
 	esac
 done <"$log.list"
-exit $failed
+finish

@@ -1,5 +1,7 @@
-# For the scripts of this directory: TAP of a campaign and of its broken twin.
+# For scripts of campaigns: TAP of one and of its broken twin.
 #
+#	ok STATUS NAME                  after a command whose output is in $log; $noise: lines
+#	                                of it that say nothing
 #	campaign NAME SECONDS ARG...    ok if it finds no violation
 #	finds NAME RULE SECONDS ARG...  ok if NAME-broken with that rule broken does
 #	skipped NAME WHY
@@ -13,15 +15,15 @@ export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 trap 'exit 1' INT TERM HUP
 log=$TMPDIR/log
+noise='^phifs: '
 number=0 failed=0
 
-# result STATUS TEXT
-result() {
+ok() {
 	number=$((number + 1))
 	if [ "$1" -eq 0 ]; then
 		echo "ok $number - $2"
 	else
-		grep -v '^phifs: ' "$log" | tail -n 20 | sed 's/^/# /'
+		grep -v "$noise" "$log" | tail -n 20 | sed 's/^/# /'
 		echo "not ok $number - $2"
 		failed=1
 	fi
@@ -31,7 +33,7 @@ campaign() {
 	name=$1 seconds=$2
 	shift 2
 	"$builddir/tests/crash/$name" --seconds "$seconds" --seed "$(date +%s)" "$@" >"$log" 2>&1
-	result $? "$name $*: $(tail -n 1 "$log")"
+	ok $? "$name $*: $(tail -n 1 "$log")"
 }
 
 # A violation, not a program that was not there.
@@ -41,7 +43,7 @@ finds() {
 	PHIFS_BREAK=$rule "$builddir/tests/crash/$name-broken" --seconds "$seconds" --first "$@" \
 		>"$log" 2>&1
 	grep -q '^violation: ' "$log"
-	result $? "$name finds $rule broken"
+	ok $? "$name finds $rule broken"
 }
 
 skipped() {

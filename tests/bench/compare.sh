@@ -13,9 +13,8 @@
 # "summary" is a directory of the same volume whose class has audit = summary.
 # Peers that are not installed are left out.  BENCH_PEERS="gocryptfs plain" names those
 # that are wanted.
-. "${srcdir:-.}/tests/fs/lib.sh"
+. "${srcdir:-.}/tests/bench/lib.sh"
 bench=$builddir/tests/bench/bench-fs
-private=$srcdir/examples/private-syslog-ng.sh
 : "${BENCH_PEERS:=summary gocryptfs securefs through plain}"
 backing=tmpfs
 if [ "${1:-}" = --backing ]; then
@@ -32,41 +31,7 @@ fi
 	echo "compare.sh: hint: sudo builddir=. tests/bench/compare.sh" >&2
 	exit 6
 }
-place=$scratch/place
-through_pid='' loop=''
-
-# --- the disk ---------------------------------------------------------------------
-
-# Unbuffered: else a flush of the device is a flush of everything in it.
-mount_image() {
-	loop=$(losetup --find --show --direct-io=on "$scratch/image") || return
-	mount "$loop" "$place"
-}
-
-make_place() {
-	mkdir "$place"
-	case $backing in
-	tmpfs) mount -t tmpfs -o size=80% tmpfs "$place" ;;
-	ext4)
-		truncate -s 20G "$scratch/image" && mkfs.ext4 -q "$scratch/image" &&
-			mount_image
-		;;
-	*)
-		rmdir "$place" && place=$(mktemp -d "$backing/phifs-compare.XXXXXX")
-		;;
-	esac
-}
-
-end_place() {
-	case $backing in
-	tmpfs) umount -l "$place" ;;
-	ext4)
-		umount -l "$place"
-		losetup --detach "$loop"
-		;;
-	*) rm -rf --one-file-system "$place" ;;
-	esac
-}
+collector=yes through_pid=''
 
 # --- who is compared: DIRECTORY of each in $place/NAME.mnt --------------------------
 
@@ -99,46 +64,13 @@ is_there() {
 	esac >/dev/null
 }
 
-# --- the volume ---------------------------------------------------------------------
-
-write_policy() {
-	open_policy
-	cat <<-END
-	[class summary]
-	path = /summary
-	owner = root:root
-	mode = 1777
-	audit = summary
-	[role summarised]
-	members = uid:0-65535
-	login = none
-	allow = all on summary
-	END
-}
-
-run_volume() {
-	write_policy >"$scratch/bench.policy"
-	"$private" "$scratch/ng" &&
-		"$private" "$scratch/ng" start "$srcdir/examples/syslog-ng.conf" \
-			phifs_socket="$scratch/socket" phifs_file="$place/audit.log" || return
-	make_volume bench
-	for part in ct st; do
-		mv "$scratch/bench/$part" "$place/$part" || return
-	done
-	configure bench ciphertext "$place/ct"
-	configure bench state "$place/st"
-	sed -i "s|^\[audit\]|[audit]\nforward = unix:$scratch/socket|" "$scratch/bench/bench.conf"
-	start_volume bench
-	unlock_volume bench
-}
-
 clean_up() {
 	for peer in $BENCH_PEERS; do
 		! mountpoint -q "$place/$peer.mnt" || umount -l "$place/$peer.mnt"
 	done
 	[ -z "$through_pid" ] || kill "$through_pid"
 	end_volume bench
-	"$private" "$scratch/ng" stop
+	end_collector
 	end_place
 }
 
@@ -157,7 +89,7 @@ tell_lag() {
 
 make_place || exit 1
 at_exit=clean_up
-run_volume >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
+{ start_collector && new_volume bench; } >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
 set -- "$@" "phifs=$scratch/bench/mnt"
 for peer in $BENCH_PEERS; do
 	is_there "$peer" || { echo "compare.sh: $peer is not installed" >&2; continue; }

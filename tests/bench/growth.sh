@@ -19,9 +19,8 @@
 #	--scale N     of pgbench (10)         --no-collector  without syslog-ng
 #
 # Progress goes to standard error.  A part that cannot run says so in a line of its own.
-. "${srcdir:-.}/tests/fs/lib.sh"
+. "${srcdir:-.}/tests/bench/lib.sh"
 bench=$builddir/tests/bench/bench-growth
-private=$srcdir/examples/private-syslog-ng.sh
 backing=ext4 files=1000000 seconds=20 blocks=100000 mib=10240 samples=2000 scale=10
 parts='' collector=yes
 
@@ -55,7 +54,6 @@ done
 : "${parts:=files directory open sparse writers copy database}"
 [ -x "$bench" ] || usage "$bench is not there: make bench"
 [ "$(id -u)" -eq 0 ] || usage "mounting needs root"
-place=$scratch/place
 cd / || exit 1
 
 # --- lines -----------------------------------------------------------------------------
@@ -97,34 +95,6 @@ disk() {
 }
 kib_of() { du -sk "$1" 2>/dev/null | cut -f 1; }
 
-# --- the disk ----------------------------------------------------------------------------
-
-make_place() {
-	mkdir "$place"
-	case $backing in
-	tmpfs) mount -t tmpfs -o size=80%,nr_inodes=0 tmpfs "$place" ;;
-	ext4)
-		# More inodes than usual: every file is one.
-		truncate -s 60G "$scratch/image" && mkfs.ext4 -q -i 8192 "$scratch/image" || return
-		# Direct: else a flush of the loop device writes all that others have left in memory.
-		loop=$(losetup --find --show --direct-io=on "$scratch/image") &&
-			mount "$loop" "$place"
-		;;
-	*)
-		rmdir "$place" && place=$(mktemp -d "$backing/phifs-growth.XXXXXX")
-		;;
-	esac && chmod 755 "$place"
-}
-
-end_place() {
-	case $backing in
-	tmpfs | ext4) ! mountpoint -q "$place" || umount -l "$place" ;;&
-	ext4) [ -z "${loop:-}" ] || losetup -d "$loop" ;;
-	tmpfs) ;;
-	*) rm -rf --one-file-system "$place" ;;
-	esac
-}
-
 # --- a volume ------------------------------------------------------------------------------
 
 # Starting is measured: a closer look than the tests' 50 ms.
@@ -136,44 +106,6 @@ until_true() {
 		[ "$tries" -gt 0 ] || return 1
 		sleep 0.005
 	done
-}
-
-write_policy() {
-	open_policy
-	cat <<-END
-	[class summary]
-	path = /summary
-	owner = root:root
-	mode = 1777
-	mmap = yes
-	audit = summary
-	[role summarised]
-	members = uid:0-65535
-	login = none
-	allow = all on summary
-	END
-}
-
-start_collector() {
-	[ -n "$collector" ] || { : >"$place/audit.log"; return; }
-	"$private" "$scratch/ng" && "$private" "$scratch/ng" start "$srcdir/examples/syslog-ng.conf" \
-		phifs_socket="$scratch/socket" phifs_file="$place/audit.log"
-}
-
-# One volume for each part: what one leaves does not meet the next.
-new_volume() {
-	write_policy >"$scratch/$1.policy"
-	make_volume "$1"
-	for side in ct st; do
-		mv "$scratch/$1/$side" "$place/$1.$side" || exit 1
-	done
-	configure "$1" ciphertext "$place/$1.ct"
-	configure "$1" state "$place/$1.st"
-	[ -z "$collector" ] ||
-		sed -i "s|^\[audit\]|[audit]\nforward = unix:$scratch/socket|" "$scratch/$1/$1.conf"
-	start_volume "$1" >&2
-	unlock_volume "$1" >&2
-	mnt=$scratch/$1/mnt
 }
 
 # The next part has the disk for itself.
@@ -197,7 +129,7 @@ clean_up() {
 	for one in $volumes; do
 		end_volume "$one"
 	done
-	[ ! -d "$scratch/ng" ] || "$private" "$scratch/ng" stop
+	end_collector
 	end_place
 }
 
@@ -454,7 +386,9 @@ part_database() {
 # --- all of them ------------------------------------------------------------------------------------------
 
 at_exit=clean_up
-make_place >&2 && start_collector >&2 || exit 1
+make_place >&2 || exit 1
+[ -z "$collector" ] || start_collector >&2 || exit 1
+: >>"$place/audit.log"
 part=machine
 line "\"processors\":$(nproc),\"kernel\":\"$(uname -r)\",\"backing\":\"$backing\",\"load\":$(cut -d ' ' -f 1 /proc/loadavg)"
 for wanted in $parts; do

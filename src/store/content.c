@@ -37,6 +37,7 @@ static enum err content_alloc(struct store *store, struct node *node, uint32_t e
 	atomic_fetch_add(&store->contents, 1);
 	content->node = node;
 	content->file = -1;
+	content->loaded_op = store_tick(store);
 	content->shrink = content->sealing_shrink = NO_SHRINK;
 	overlay_init(&content->live);
 	pthread_mutex_init(&content->file_mutex, NULL);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "store/ahead.h"
 #include "store/committer.h"
 #include "store/content.h"
 #include "store/names.h"
@@ -178,7 +179,7 @@ enum err store_read(struct store *store, uint64_t number, uint64_t offset, void 
 		len = 0;
 	else if (len > size - offset)
 		len = (size_t)(size - offset);
-	err = content_read(store, file.content, offset, data, len);
+	err = ahead_read(store->ahead, store, file.content, size, offset, data, len);
 	if (err == ERR_OK)
 		*got = len;
 	file_close(store, &file);

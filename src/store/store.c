@@ -10,6 +10,7 @@
 #include "base/crew.h"
 #include "base/log.h"
 #include "crypto/random.h"
+#include "store/ahead.h"
 #include "store/apply.h"
 #include "store/break.h"
 #include "store/committer.h"
@@ -152,6 +153,7 @@ static void store_free(struct store *store)
 	pages_clear(&store->pages);
 	slab_free(store->keys);
 	slab_free(store->copy_buffers);
+	slab_free(store->ahead_buffers);
 	destroy_locks(store);
 	free(store);
 }
@@ -209,6 +211,8 @@ enum err store_open(const struct store_config *config, struct store **out)
 	if (err == ERR_OK)
 		err = slab_new(WRITE_MAX, 1, 0, &store->copy_buffers);
 	if (err == ERR_OK)
+		err = slab_new(AHEAD_PIECE, AHEAD_PIECES / 2, 0, &store->ahead_buffers);
+	if (err == ERR_OK)
 		err = ledger_open(config->state_path, config->read_only, &store->ledger);
 	if (err == ERR_OK)
 		err = crew_new(crew_helpers_for_machine(), &store->crew);
@@ -255,10 +259,12 @@ static enum err start_threads(struct store *store)
 /* In the order in which they hand work on. */
 static void stop_threads(struct store *store)
 {
+	ahead_stop(store->ahead);
 	flusher_stop(store->flusher);
 	committer_stop(store->committer);
 	applier_stop(store->applier);
 	committer_free(store->committer);
+	store->ahead = NULL;
 	store->flusher = NULL;
 	store->committer = NULL;
 	store->applier = NULL;
@@ -288,6 +294,8 @@ static enum err prepare(struct store *store, struct store_recovery *recovery)
 
 	if (err == ERR_OK)
 		err = recover(store, &start, recovery);
+	if (err == ERR_OK)
+		err = ahead_start(store, &store->ahead);
 	if (err != ERR_OK || store->read_only)
 		return err;
 	err = journal_open(store->ciphertext, store->state, store->keyring, &start,
@@ -401,6 +409,7 @@ static void wipe(struct store *store)
 	slab_wipe_all(store->keys);
 	slab_wipe_all(store->pages.slab);
 	slab_wipe_all(store->copy_buffers);
+	slab_wipe_all(store->ahead_buffers);
 	journal_close(store->journal);
 	store->journal = NULL;
 	store->keyring = NULL;
@@ -461,6 +470,7 @@ static void poison(struct store *store, enum err why)
 	slab_wipe_all(store->keys);
 	slab_wipe_all(store->pages.slab);
 	slab_wipe_all(store->copy_buffers);
+	slab_wipe_all(store->ahead_buffers);
 }
 
 /* False: it was not committed in time, and the store is poisoned. */

@@ -137,6 +137,8 @@ struct content {
 
 	uint8_t *key;              /* OBJECT_KEY_LEN bytes in the key slab */
 
+	uint64_t loaded_op;        /* of the operation clock when it was loaded: no two are equal */
+
 	/* Protected by node->mutex. */
 	struct overlay live;
 	uint64_t shrink;           /* smallest size since the last cut or transaction */
@@ -217,6 +219,7 @@ struct store {
 	struct pages pages;
 	struct slab *keys;         /* object keys */
 	struct slab *copy_buffers; /* WRITE_MAX bytes each */
+	struct slab *ahead_buffers; /* AHEAD_PIECE bytes each */
 	pthread_rwlock_t names;
 	pthread_mutex_t attributes;
 
@@ -244,6 +247,7 @@ struct store {
 	struct committer *committer;
 	struct applier *applier;
 	struct flusher *flusher;
+	struct ahead *ahead;         /* may be NULL */
 	atomic_uint_fast64_t commits, checkpoints;
 };
 

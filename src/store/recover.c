@@ -17,6 +17,7 @@ struct recovering {
 	struct journal_txn *txns;         /* malloc'd, each with malloc'd data */
 	size_t count, room;
 	uint32_t last_half;
+	uint32_t epoch;                   /* of the anchor, then of the last transaction */
 	struct replay_object *objects;    /* uthash */
 	struct store_recovery *result;
 };
@@ -52,11 +53,18 @@ static enum err keep_txn(struct recovering *r, const struct journal_txn *txn)
 	return ERR_OK;
 }
 
-/* I14: beyond the anchor only what is whole and authentic to the last tag. */
+/*
+ * I14: beyond the anchor only what is whole and authentic to the last tag.  Nothing
+ * under an older epoch than the anchor's: its keys are what somebody who was removed
+ * has, and the unlock that began a session put the anchor under that session's epoch.
+ */
 static enum err adopt(struct recovering *r, struct journal_txn *txn)
 {
 	enum err err = ERR_OK;
 
+	if (txn->header.epoch < r->epoch && !STORE_BREAK(I14_OLD_EPOCH))
+		return ERR_NOT_FOUND;
+	r->epoch = txn->header.epoch;
 	if (txn->header.seq > r->anchor.seq) {
 		err = replay_verify_tags(r->store, txn);
 		if (err == ERR_TAMPERED || err == ERR_FORMAT)
@@ -111,6 +119,20 @@ static enum err compare_with_anchor(const struct recovering *r)
 	    memcmp(r->anchor.journal_mac, r->position.previous_mac, JOURNAL_MAC_LEN) != 0)
 		return ERR_ROLLBACK;
 	return ERR_OK;
+}
+
+/* Nobody else writes while it is locked: what this store left there must be there. */
+static enum err compare_with_left(const struct recovering *r)
+{
+	const struct store *store = r->store;
+	const uint8_t *mac = r->count == 0 ? r->position.previous_mac : r->txns[r->count - 1].mac;
+
+	if (!store->has_left || STORE_BREAK(I14_NO_MEMORY))
+		return ERR_OK;
+	return r->position.start_seq - 1 + r->count == store->left_seq &&
+			       memcmp(mac, store->left_mac, JOURNAL_MAC_LEN) == 0
+		       ? ERR_OK
+		       : ERR_ROLLBACK;
 }
 
 /* --- objects ---------------------------------------------------------------------------------- */
@@ -321,11 +343,12 @@ static enum err put_in_order(struct recovering *r)
 }
 
 /* A slot file older than one that was used here is a removed custodian's way back in. */
-static enum err check_slots(const struct store *store, struct ledger_position *position)
+static enum err check_slots(struct store *store, struct ledger_position *position)
 {
 	if (store->slots_generation == 0)
 		return ERR_OK;
-	if (store->slots_generation < position->slots_generation)
+	if (store->slots_generation < position->slots_generation ||
+	    (store->slots_generation < store->slots_generation_seen && !STORE_BREAK(I14_NO_MEMORY)))
 		return ERR_ROLLBACK;
 	position->slots_generation = store->slots_generation;
 	return ERR_OK;
@@ -343,10 +366,13 @@ enum err recover(struct store *store, struct journal_start *start,
 	r.last_half = 1 - r.position.half;
 	if (err == ERR_OK)
 		err = journal_read_anchor(store->state, store->keyring, &r.anchor);
+	r.epoch = r.anchor.epoch;
 	if (err == ERR_OK)
 		err = read_chain(&r);
 	if (err == ERR_OK)
 		err = compare_with_anchor(&r);
+	if (err == ERR_OK)
+		err = compare_with_left(&r);
 	recovery->transactions = r.count;
 	recovery->was_clean = r.count == 0;
 	if (err == ERR_OK)

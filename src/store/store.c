@@ -415,6 +415,16 @@ static void wipe(struct store *store)
 	store->keyring = NULL;
 }
 
+/* For the next unlock (recover.c). */
+static void note_left(struct store *store)
+{
+	store->slots_generation_seen = store->slots_generation;
+	if (store->journal == NULL)
+		return; /* read-only: somebody else may write it meanwhile */
+	journal_last(store->journal, &store->left_seq, store->left_mac);
+	store->has_left = true;
+}
+
 /* Everything committed, applied, checked-pointed: what is on disk needs no journal. */
 static bool commit_all(struct store *store, int64_t deadline_ns)
 {
@@ -496,6 +506,7 @@ void store_lock(struct store *store, uint32_t deadline_ms, struct store_lock_rep
 	if (!atomic_load(&store->unlocked) || !commit_before_lock(store, deadline_ms, report))
 		return;
 	stop_threads(store);
+	note_left(store);
 	wipe(store);
 	report->err = ledger_set_key(store->ledger, NULL);
 }

@@ -201,6 +201,11 @@ struct store {
 	uint64_t dirty_max, stream_threshold;
 	uint8_t fs_id[FS_ID_LEN];
 	uint64_t slots_generation; /* of the slot file now in use; 0: not known */
+	/* What was there at the last lock: what lies there at the next unlock may not be older. */
+	bool has_left;
+	uint64_t left_seq;
+	uint8_t left_mac[JOURNAL_MAC_LEN];
+	uint64_t slots_generation_seen;
 	uint8_t hash_key[SHORT_HASH_KEY_LEN]; /* of this process: names in frozen lookups, indexes */
 
 	struct table_shard table[TABLE_SHARDS];

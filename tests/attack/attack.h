@@ -11,7 +11,8 @@
  *     attack_judge.c     what must come of an attack, and what came
  *     attack_objects.c, attack_swap.c, attack_rollback.c, attack_journal.c,
  *     attack_anchor.c, attack_ledger.c, attack_rows.c, attack_whole.c,
- *     attack_tricks.c    the kinds of attacks
+ *     attack_tricks.c, attack_epochs.c, attack_former.c, attack_locked.c
+ *                        the kinds of attacks
  *     attack_real.c      images on real directories, for attack_tricks.c
  *     attack_kinds.c     their table
  *
@@ -82,6 +83,7 @@ struct moment {
 	uint8_t *ledger; /* the file ledger.db */
 	size_t ledger_len;
 	const struct keyring *keyring;
+	uint64_t generation; /* of the slot file that the keyring is of */
 	bool is_clean; /* nothing to recover */
 	struct ledger_position position;
 	struct anchor anchor;
@@ -94,7 +96,7 @@ struct moment {
 
 /* From a closed or an open world, which stays; `choice` as of backing_sim_crash. */
 struct moment *moment_take(struct world *world, const char *name, const struct keyring *keyring,
-			   uint64_t choice);
+			   uint64_t generation, uint64_t choice);
 void moment_free(struct moment *moment);
 /* A world of its own to be edited and mounted. */
 void moment_image(const struct moment *moment, struct world *image);
@@ -109,8 +111,10 @@ const struct target *moment_find(const struct moment *moment, uint64_t number);
 /* --- the volume ---------------------------------------------------------------------------- */
 
 #define EARLIER 4
+#define EPOCHS  3 /* keys were rotated behind the second and the third of the earlier ones */
 
 struct history {
+	struct keyring *keyrings[EPOCHS]; /* of each epoch's time */
 	struct moment *earlier[EARLIER]; /* the oldest first; closed, clean */
 	struct moment *closed;           /* what is attacked: closed, clean */
 	struct moment *applied;          /* transactions in place, nothing check-pointed */
@@ -147,6 +151,8 @@ struct sight {
 /* Everything that a fresh mount of `store` shows. */
 struct truth *truth_new(struct store *store);
 void truth_free(struct truth *truth);
+/* Looks every name up and keeps the reference, as a kernel does. */
+void truth_hold(const struct truth *truth, struct store *store);
 /* Looks at everything again; what differs goes to `sight`. */
 void truth_compare(const struct truth *truth, struct store *store, struct sight *sight);
 /* Do both show the same?  For what the history says is the same. */
@@ -176,6 +182,9 @@ struct attack {
 	const struct moment *base;
 	struct world image;
 	char *root;        /* IS_REAL: the directory of the image's; NULL */
+	/* What its slot file gives. */
+	const struct keyring *keyring;
+	uint64_t generation;
 	uint64_t random;
 	uint64_t turn;     /* counts the cases of this kind: to go through a list */
 	char what[256];    /* was done */
@@ -198,7 +207,10 @@ typedef bool attack_kind(struct attack *attack);
 #define ON_CLOSED    0x01u /* attacks the clean moment */
 #define ON_DIRTY     0x02u /* ... those with transactions to recover */
 #define WHILE_OPEN   0x04u /* may also happen to an open volume */
-#define WHILE_LOCKED 0x08u /* ... to a mounted, locked one */
+#define WHILE_LOCKED 0x08u /* ... to a mounted, locked one, which may have been open before */
+#define AFTER_OPEN   0x400u /* only to one that was open, and is locked */
+#define IS_HELD      0x800u /* ... and all its names are known to the kernel */
+#define HELD_HIDES   0x1000u /* what it changes is in memory as long as the kernel knows the name */
 #define ON_OTHER_HALF 0x20u /* only that one */
 #define ON_PENDING   0x40u
 #define ON_APPLIED   0x80u /* one where they are in place */

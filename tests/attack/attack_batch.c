@@ -19,6 +19,8 @@ static bool add(struct batch *batch, const struct kind *kind, uint64_t seed, uin
 		.history = first->history,
 		.base = first->base,
 		.image = first->image,
+		.keyring = first->base->keyring,
+		.generation = first->base->generation,
 		.random = seed + batch->count,
 		.turn = turn,
 		.beside = first,

@@ -30,6 +30,7 @@ struct work {
 	struct world world;
 	struct store *store;
 	const struct keyring *keyring;
+	uint64_t generation; /* of the slot file */
 	uint64_t random;
 };
 
@@ -294,14 +295,37 @@ static void change_otherwise(struct work *work)
 
 /* --- moments -------------------------------------------------------------------------------------- */
 
-static void open_work(struct work *work)
+static void unlock_work(struct work *work)
 {
-	struct world_settings settings = {.commit_interval_ms = NO_TIMER_MS};
+	struct store_recovery recovery;
+
+	store_set_slots_generation(work->store, work->generation);
+	must(store_unlock(work->store, work->keyring, &recovery), "unlocking");
+}
+
+/* With the keys of that epoch. */
+static void open_work(struct work *work, const struct history *history, unsigned int epoch)
+{
+	struct world_settings settings = {.commit_interval_ms = NO_TIMER_MS,
+					  .keyring = history->keyrings[epoch - 1],
+					  .slots_generation = epoch};
 	struct store_recovery recovery;
 
 	must(world_open(&work->world, &settings, &recovery), "opening the volume");
 	work->store = work->world.store;
-	work->keyring = world_keyring();
+	work->keyring = settings.keyring;
+	work->generation = settings.slots_generation;
+}
+
+/* What phifs-key does to a locked volume; it is unlocked again. */
+static void rotate(struct work *work, const struct history *history)
+{
+	struct store_lock_report report;
+
+	store_lock(work->store, 30000, &report);
+	must(report.err, "locking");
+	work->keyring = history->keyrings[work->generation++];
+	unlock_work(work);
 }
 
 /* What a mount of the moment shows, and nothing may be wrong in it. */
@@ -316,6 +340,7 @@ static void look_at(struct moment *moment)
 	config.state = image.state;
 	config.state_path = image.directory;
 	must(store_open(&config, &image.store), moment->name);
+	store_set_slots_generation(image.store, moment->generation);
 	must(store_unlock(image.store, moment->keyring, &recovery), moment->name);
 	moment->truth = truth_new(image.store);
 	world_free(&image);
@@ -328,13 +353,12 @@ static void look_at(struct moment *moment)
 static struct moment *closed_moment(struct work *work, const char *name)
 {
 	struct store_lock_report report;
-	struct store_recovery recovery;
 	struct moment *moment;
 
 	store_lock(work->store, 30000, &report);
 	must(report.err, "locking");
-	moment = moment_take(&work->world, name, work->keyring, 1);
-	must(store_unlock(work->store, work->keyring, &recovery), "unlocking");
+	moment = moment_take(&work->world, name, work->keyring, work->generation, 1);
+	unlock_work(work);
 	look_at(moment);
 	return moment;
 }
@@ -356,7 +380,8 @@ static void settle(struct work *work)
 
 static struct moment *open_moment(struct work *work, const char *name, uint64_t choice)
 {
-	struct moment *moment = moment_take(&work->world, name, work->keyring, choice);
+	struct moment *moment = moment_take(&work->world, name, work->keyring,
+					    work->generation, choice);
 
 	look_at(moment);
 	return moment;
@@ -381,13 +406,13 @@ static void go_on(struct history *history, struct work *work)
 	history->other_half = open_moment(work, "other half", 1);
 }
 
-static struct moment *make_branch(const struct moment *from, uint64_t seed)
+static struct moment *make_branch(const struct history *history, uint64_t seed)
 {
 	struct work work = {.random = seed};
 	struct moment *moment;
 
-	moment_image(from, &work.world);
-	open_work(&work);
+	moment_image(history->earlier[EARLIER - 1], &work.world);
+	open_work(&work, history, EPOCHS);
 	change_otherwise(&work);
 	moment = closed_moment(&work, "branch");
 	world_free(&work.world);
@@ -400,7 +425,6 @@ static struct moment *make_foreign(uint64_t seed, struct keyring **keyring)
 	uint8_t fs_id[FS_ID_LEN] = {1}, vk[MASTER_KEY_LEN] = {8}, mk[MASTER_KEY_LEN] = {9};
 	struct work work = {.random = seed};
 	struct store_config config = {.commit_interval_ms = NO_TIMER_MS};
-	struct store_recovery recovery;
 	struct moment *moment;
 
 	must(keyring_new(fs_id, vk, mk, 1, keyring), "a keyring");
@@ -416,7 +440,7 @@ static struct moment *make_foreign(uint64_t seed, struct keyring **keyring)
 	config.state_path = work.world.directory;
 	must(store_open(&config, &work.world.store), "opening another volume");
 	work.store = work.world.store;
-	must(store_unlock(work.store, *keyring, &recovery), "unlocking another volume");
+	unlock_work(&work);
 	build(&work);
 	change(&work, 0);
 	moment = closed_moment(&work, "foreign");
@@ -426,22 +450,42 @@ static struct moment *make_foreign(uint64_t seed, struct keyring **keyring)
 
 static struct keyring *foreign_keys;
 
+/* One epoch more each time, and another VK. */
+static void make_keyrings(struct history *history)
+{
+	uint8_t volume_key[MASTER_KEY_LEN], master_keys[EPOCHS * MASTER_KEY_LEN] = {0};
+	const struct keyring *first = world_keyring();
+
+	memcpy(master_keys, keyring_master_key(first, 1), MASTER_KEY_LEN);
+	for (unsigned int epoch = 2; epoch <= EPOCHS; epoch++)
+		memset(master_keys + (epoch - 1) * MASTER_KEY_LEN, (int)(64 + epoch), MASTER_KEY_LEN);
+	for (unsigned int epoch = 1; epoch <= EPOCHS; epoch++) {
+		memset(volume_key, (int)epoch, sizeof(volume_key));
+		must(keyring_new(keyring_fs_id(first), volume_key, master_keys, epoch,
+				 &history->keyrings[epoch - 1]),
+		     "a keyring");
+	}
+}
+
 void history_make(struct history *history, uint64_t seed)
 {
 	static const char *const names[EARLIER] = {"1st", "2nd", "3rd", "4th"};
 	struct work work = {.random = seed};
 
 	world_new(&work.world);
-	open_work(&work);
+	make_keyrings(history);
+	open_work(&work, history, 1);
 	build(&work);
 	for (unsigned int i = 0; i < EARLIER; i++) {
 		history->earlier[i] = closed_moment(&work, names[i]);
+		if (i == 1 || i == 2)
+			rotate(&work, history);
 		change(&work, i);
 	}
 	history->closed = closed_moment(&work, "closed");
 	go_on(history, &work);
 	world_free(&work.world);
-	history->branch = make_branch(history->earlier[EARLIER - 1], seed + 1);
+	history->branch = make_branch(history, seed + 1);
 	history->foreign = make_foreign(seed + 2, &foreign_keys);
 }
 
@@ -456,5 +500,7 @@ void history_free(struct history *history)
 	moment_free(history->branch);
 	moment_free(history->foreign);
 	keyring_free(foreign_keys);
+	for (unsigned int i = 0; i < EPOCHS; i++)
+		keyring_free(history->keyrings[i]);
 	world_forget_template();
 }

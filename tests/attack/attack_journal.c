@@ -16,8 +16,7 @@ static const struct txn_place *any_txn(struct attack *attack)
 	return base->txn_count == 0 ? NULL : &base->txns[below(attack, base->txn_count)];
 }
 
-/* A transaction that must be there is not: the journal ends before the anchor. */
-static void expect_broken_chain(struct attack *attack, const struct txn_place *txn)
+void expect_broken_chain(struct attack *attack, const struct txn_place *txn)
 {
 	bool is_acknowledged = txn->header.seq <= attack->base->anchor.seq;
 

@@ -4,6 +4,7 @@
 #define OBJECT  (ON_CLOSED | ON_DIRTY | WHILE_OPEN | WHILE_LOCKED | IS_OBJECT)
 #define JOURNAL (ON_DIRTY | WHILE_LOCKED)
 #define WHOLE   (ON_CLOSED | ON_DIRTY | WHILE_LOCKED)
+#define ROW     (ON_CLOSED | WHILE_LOCKED | HELD_HIDES)
 
 const struct kind kinds[] = {
 #define KIND(function, name, flags, weight, known) {name, function, flags, weight, known},

@@ -8,10 +8,17 @@
 #include "kinds.def"
 #undef KIND
 
+/* A transaction that must be there is not: the journal ends before the anchor. */
+void expect_broken_chain(struct attack *attack, const struct txn_place *txn);
+
 /* SQL on the image's ledger; false: it cannot be done. */
 bool edit_ledger(struct attack *attack, const char *sql);
 /* A copy of a moment's ledger that an edit can attach. */
 void attach_ledger(struct attack *attack, const struct moment *moment, char *path, size_t size);
+/* A copy of the image's own, with all that is in its log. */
+void copy_ledger(struct attack *attack, const char *path);
+/* The image's objects become a moment's, in place. */
+void put_moments_objects(struct attack *attack, const struct moment *moment);
 /* The image's ledger becomes a moment's. */
 void put_moments_ledger(struct attack *attack, const struct moment *moment);
 /* One row of it; false: the moment has none. */

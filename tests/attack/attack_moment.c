@@ -177,7 +177,7 @@ static void write_ledger(const struct moment *moment, const char *directory)
 /* --- life --------------------------------------------------------------------------------------- */
 
 struct moment *moment_take(struct world *world, const char *name, const struct keyring *keyring,
-			   uint64_t choice)
+			   uint64_t generation, uint64_t choice)
 {
 	struct moment *moment = calloc(1, sizeof(*moment));
 	struct world image;
@@ -187,6 +187,7 @@ struct moment *moment_take(struct world *world, const char *name, const struct k
 	world_image_now(world, choice, 1, &image);
 	moment->name = name;
 	moment->keyring = keyring;
+	moment->generation = generation;
 	moment->ciphertext = image.ciphertext;
 	moment->state = image.state;
 	read_ledger_file(moment, image.directory);

@@ -57,9 +57,12 @@ bool downgrade_header(struct attack *attack)
 	const size_t count = sizeof(downgrades) / sizeof(downgrades[0]);
 	const struct downgrade *downgrade = &downgrades[attack->turn % count];
 	const struct target *target = any_target(attack);
+	uint8_t now;
 
-	if (!poke(attack->image.ciphertext, target->path, &downgrade->value, 1, downgrade->at))
+	if (!peek(attack->image.ciphertext, target->path, &now, 1, downgrade->at) ||
+	    now == downgrade->value)
 		return false;
+	poke(attack->image.ciphertext, target->path, &downgrade->value, 1, downgrade->at);
 	describe(attack, "%s says %s", target->path, downgrade->name);
 	expect(attack, NEED_SEEN, F_TAMPERED, target->number);
 	return true;

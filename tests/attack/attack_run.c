@@ -14,6 +14,7 @@
 #define TRIES       2000
 #define AGAIN_ONE_IN 8  /* mounted and looked at a second time */
 #define CHECK_ONE_IN 8  /* store_check as well */
+#define LOCKED_ONE_IN 4 /* attacked while it is mounted and locked, where that may be */
 
 /* --- numbers -------------------------------------------------------------------------- */
 
@@ -157,7 +158,11 @@ static struct store_hooks sight_hooks(struct sight *sight)
 
 /* --- mounts ------------------------------------------------------------------------------------------ */
 
-enum when { WHEN_CLOSED, WHEN_LOCKED, WHEN_OPEN };
+/* WHEN_AFTER: locked, and it was open before. */
+enum when { WHEN_CLOSED, WHEN_LOCKED, WHEN_AFTER, WHEN_OPEN };
+
+static const char *const when_words[] = {"", ", while locked", ", locked after it was open",
+					 ", while open"};
 
 static enum err open_image(struct attack *attack, struct sight *sight)
 {
@@ -176,7 +181,20 @@ static enum err unlock_image(struct attack *attack)
 {
 	struct store_recovery recovery;
 
-	return store_unlock(attack->image.store, attack->base->keyring, &recovery);
+	store_set_slots_generation(attack->image.store, attack->generation);
+	return store_unlock(attack->image.store, attack->keyring, &recovery);
+}
+
+/* Open until its idle clock ran out. */
+static void open_and_lock(struct attack *attack, bool is_held)
+{
+	struct store_lock_report report;
+
+	must(unlock_image(attack), "unlocking what is not attacked yet");
+	if (is_held)
+		truth_hold(attack->base->truth, attack->image.store);
+	store_lock(attack->image.store, 30000, &report);
+	must(report.err, "locking what is not attacked yet");
 }
 
 enum err attack_mount(struct attack *attack, struct sight *sight)
@@ -188,7 +206,7 @@ enum err attack_mount(struct attack *attack, struct sight *sight)
 
 /* The attack itself, at its time, and the mount around it. */
 static enum err mount_attacked(struct attack *attack, const struct kind *kind, enum when when,
-			       struct sight *sight, bool *is_done)
+			       bool is_held, struct sight *sight, bool *is_done)
 {
 	enum err err = ERR_OK;
 
@@ -197,6 +215,8 @@ static enum err mount_attacked(struct attack *attack, const struct kind *kind, e
 		must(open_image(attack, sight), "opening what is not attacked yet");
 	if (when == WHEN_OPEN)
 		must(unlock_image(attack), "unlocking what is not attacked yet");
+	if (when == WHEN_AFTER)
+		open_and_lock(attack, is_held);
 	if (kind != NULL) {
 		*is_done = false;
 		for (int i = 0; i < TRIES && !*is_done; i++)
@@ -300,18 +320,21 @@ static const struct moment *choose_base(struct attack *attack, unsigned int flag
 
 static enum when choose_time(struct attack *attack, unsigned int flags)
 {
-	if ((flags & WHILE_LOCKED) != 0 && below(attack, 8) == 0)
-		return WHEN_LOCKED;
+	if ((flags & AFTER_OPEN) != 0)
+		return WHEN_AFTER;
+	if ((flags & WHILE_LOCKED) != 0 && below(attack, LOCKED_ONE_IN) == 0)
+		return attack->base->is_clean && below(attack, 3) > 0 ? WHEN_AFTER : WHEN_LOCKED;
 	if ((flags & WHILE_OPEN) != 0 && attack->base->is_clean && below(attack, 8) == 0)
 		return WHEN_OPEN;
 	return WHEN_CLOSED;
 }
 
 /*
- * Recovery may write over an edit, or find that an object cannot be recovered;
- * and of an open volume the root directory is in memory already.
+ * Recovery may write over an edit, or find that an object cannot be recovered; of
+ * an open volume the root directory is in memory already; and what a row says of an
+ * object that the kernel knows is asked of memory, until the next mount.
  */
-static void relax(struct attack *attack, const struct kind *kind, enum when when)
+static void relax(struct attack *attack, const struct kind *kind, enum when when, bool is_held)
 {
 	bool has_root = false;
 
@@ -320,7 +343,8 @@ static void relax(struct attack *attack, const struct kind *kind, enum when when
 	if ((kind->flags & IS_OBJECT) != 0 && !attack->base->is_clean) {
 		attack->findings |= F_TAMPERED | F_ROLLBACK | F_DELETED | F_LEDGER_OLD;
 		attack->need = NEED_EITHER;
-	} else if (when == WHEN_OPEN && has_root && attack->need == NEED_SEEN) {
+	} else if ((when == WHEN_OPEN && has_root && attack->need == NEED_SEEN) ||
+		   (is_held && (kind->flags & HELD_HIDES) != 0)) {
 		attack->need = NEED_EITHER;
 	}
 }
@@ -331,25 +355,30 @@ static enum outcome run(struct attack *attack, const struct kind *kind, char *wh
 	enum when when;
 	enum outcome outcome = OUTCOME_VIOLATION;
 	enum err refusal;
-	bool is_done;
+	bool is_done, is_held;
 
 	if (sight == NULL)
 		abort();
 	why[0] = '\0';
 	attack->base = choose_base(attack, kind == NULL ? ON_CLOSED | ON_DIRTY : kind->flags);
-	when = kind == NULL ? WHEN_CLOSED : choose_time(attack, kind->flags);
+	when = choose_time(attack, kind == NULL ? WHILE_LOCKED : kind->flags);
+	is_held = when == WHEN_AFTER && ((kind != NULL && (kind->flags & IS_HELD) != 0) || below(attack, 2) == 0);
+	attack->keyring = attack->base->keyring;
+	attack->generation = attack->base->generation;
 	if (kind != NULL && (kind->flags & IS_REAL) != 0)
 		attack->root = real_image(attack->base, &attack->image);
 	else
 		moment_image(attack->base, &attack->image);
-	refusal = mount_attacked(attack, kind, when, sight, &is_done);
+	refusal = mount_attacked(attack, kind, when, is_held, sight, &is_done);
 	if (kind != NULL)
-		relax(attack, kind, when);
+		relax(attack, kind, when, is_held);
 	if (is_done)
 		outcome = look(attack, refusal, sight, why, size);
 	else
 		snprintf(why, size, "this attack is not possible here");
-	if (outcome != OUTCOME_VIOLATION && refusal == ERR_OK && attack->root == NULL && below(attack, AGAIN_ONE_IN) == 0)
+	/* What only the living daemon sees is not there any more the second time. */
+	if (outcome != OUTCOME_VIOLATION && refusal == ERR_OK && attack->root == NULL &&
+	    (kind == NULL || (kind->flags & IS_HELD) == 0) && below(attack, AGAIN_ONE_IN) == 0)
 		outcome = look_again(attack, outcome, sight, why, size);
 	world_free(&attack->image);
 	temp_dir_free(attack->root);
@@ -357,9 +386,8 @@ static enum outcome run(struct attack *attack, const struct kind *kind, char *wh
 	if (outcome == OUTCOME_VIOLATION) {
 		size_t len = strlen(why);
 
-		snprintf(why + len, size - len, " (%s; moment \"%s\"%s)", attack->what,
-			 attack->base->name,
-			 when == WHEN_OPEN ? ", while open" : when == WHEN_LOCKED ? ", while locked" : "");
+		snprintf(why + len, size - len, " (%s; moment \"%s\"%s%s)", attack->what,
+			 attack->base->name, when_words[when], is_held ? ", its names known" : "");
 	}
 	return outcome;
 }

@@ -354,6 +354,20 @@ void truth_free(struct truth *truth)
 	free(truth);
 }
 
+void truth_hold(const struct truth *truth, struct store *store)
+{
+	for (size_t i = 0; i < truth->count; i++) {
+		const char *path = truth->items[i].path, *name = strrchr(path, '/');
+		char parent[PATH_LEN];
+		struct store_attr attr;
+
+		if (name == NULL)
+			continue; /* the root */
+		snprintf(parent, sizeof(parent), "%.*s", (int)(name - path), path);
+		must(store_lookup(store, truth_number(truth, parent), name + 1, &attr), path);
+	}
+}
+
 void truth_compare(const struct truth *truth, struct store *store, struct sight *sight)
 {
 	struct walk walk = {.store = store, .twin = truth, .sight = sight};

@@ -64,7 +64,7 @@ mkdir "$scratch/plain"
 cp "$mnt/whole" "$mnt/inline" "$scratch/plain"
 stop_volume v
 save second
-for file in $files inline; do
+for file in $files whole inline; do
 	eval "at_$file=\$(object $file)"
 done
 [ -f "$at_flip" ] && [ -f "$at_foreign" ]
@@ -192,6 +192,135 @@ cp "$scratch/journal" "$dir/ct/journal"
 expect 0 "with the journal again" $unlock
 [ "$(cat "$mnt/new")" = acknowledged ]
 ok $? "what was acknowledged is there"
+lock_volume v
+
+# --- while it is locked, and its daemon lives --------------------------------------------
+# What it left is in the two directories now; then one more version of everything.
+keep_left() {
+	rm -rf "$old.$1"
+	mkdir "$old.$1"
+	cp -a "$dir/ct/objects" "$dir/st/anchor" "$dir/st/ledger.db" "$dir/st/slots" "$old.$1"
+	cp --sparse=always "$dir/ct/journal" "$old.$1/journal"
+}
+left() {
+	rm -rf "$dir/ct/objects"
+	cp -a "$old.$1/objects" "$dir/ct/"
+	cp --sparse=always "$old.$1/journal" "$dir/ct/journal"
+	for file in anchor ledger.db slots; do cp "$old.$1/$file" "$dir/st/$file"; done
+	rm -f "$dir/st/ledger.db-wal" "$dir/st/ledger.db-shm"
+}
+# refused_while_locked STATUS FINDING NAME: and as it was left it opens
+refused_while_locked() {
+	expect "$1" "locked: $3" $unlock
+	new_records
+	found "$2" "unlock refused" "locked: $3"
+	left third
+	expect 0 "locked: $3: as it was left it opens" $unlock
+	cmp -s "$mnt/whole" "$scratch/plain/third"
+	ok $? "locked: $3: and is whole"
+	lock_volume v
+	keep_left third
+	new_records
+	! grep -q '"event":"INTEGRITY"' "$out"
+	ok $? "locked: $3: without an alarm"
+}
+keep_left before
+expect 0 "it opens" $unlock
+write_all
+cp "$mnt/whole" "$scratch/plain/third"
+lock_volume v
+keep_left third
+new_records
+cp "$old.before/ledger.db" "$dir/st/ledger.db"
+refused_while_locked 8 ROLLBACK "an older ledger"
+cp "$old.before/ledger.db" "$dir/st/ledger.db"
+cp "$old.before/anchor" "$dir/st/anchor"
+refused_while_locked 8 ROLLBACK "the state directory of then"
+left before
+refused_while_locked 8 ROLLBACK "both directories of then"
+rm "$dir/st/ledger.db"
+refused_while_locked 8 DELETED "no ledger"
+byte "$dir/st/anchor" 40
+byte "$dir/st/anchor" 4136
+refused_while_locked 9 UNPROVEN "an edited anchor"
+# A row in an earlier version, in the ledger or in a log beside it: of a file whose name
+# the kernel does not know, for what it knows is in memory.
+older_row() {
+	number=$(basename "$at_flip" | cut -c 1-16 | fold -w 2 | tac | tr -d '\n')
+	cat <<-END
+	ATTACH '$old.before/ledger.db' AS before;
+	DELETE FROM main.objects WHERE number=$((0x$number));
+	INSERT INTO main.objects SELECT * FROM before.objects WHERE number=$((0x$number));
+	END
+}
+row_edited() { older_row | sqlite3 "$dir/st/ledger.db"; }
+row_in_log() {
+	cp "$dir/st/ledger.db" "$scratch/copy.db"
+	sqlite3 "$scratch/copy.db" >/dev/null <<-END
+	PRAGMA journal_mode=WAL;
+	PRAGMA wal_autocheckpoint=0;
+	$(older_row)
+	.shell cp $scratch/copy.db-wal $dir/st/ledger.db-wal
+	END
+}
+for how in row_edited row_in_log; do
+	command -v sqlite3 >/dev/null || continue
+	restart left third
+	expect 0 "$how: it opens" $unlock
+	lock_volume v
+	new_records
+	$how
+	expect 0 "$how: it is unlocked: each row is looked at when it is used" $unlock
+	expect 1 "$how: the file" cat "$mnt/flip"
+	has err "$how: EIO" "Input/output error"
+	cmp "$mnt/whole" "$scratch/plain/third"
+	ok $? "$how: another file is whole"
+	lock_volume v
+	new_records
+	found LEDGER_OLD "object $(basename "$at_flip" | cut -c 1-16)," "$how"
+done
+restart left third
+
+# --- between epochs ----------------------------------------------------------------------
+expect 0 "keys are rotated" phifs-key rotate --config "$conf" --passphrase-file "$dir/pass"
+expect 0 "it opens under the new keys" $unlock
+for file in late later newest; do head -c 60000 /dev/urandom >"$mnt/$file"; done
+cp "$mnt/newest" "$scratch/plain/newest"
+stop_volume v
+for file in late later; do eval "at_$file=\$(object $file)"; done
+start_volume v
+new_records
+# The epoch in a header, 12 bytes behind its start.
+epoch() { printf "\\00$2\\000\\000\\000" | dd of="$1" bs=1 seek=12 conv=notrunc 2>/dev/null; }
+epoch "$at_late" 1
+cp "$at_whole" "$at_later"
+epoch "$at_later" 2
+epoch "$at_other" 2
+expect 0 "epochs: it is unlocked" $unlock
+for file in late later other; do
+	expect 1 "epochs: $file" cat "$mnt/$file"
+	has err "epochs: $file: EIO" "Input/output error"
+done
+cmp "$mnt/newest" "$scratch/plain/newest" && cmp "$mnt/whole" "$scratch/plain/third"
+ok $? "epochs: the others are whole, of both"
+lock_volume v
+new_records
+cp "$out" "$scratch/after"
+for file in late later other; do expect_of $file TAMPERED; done
+# The slot file of before the rotation: alone, and with all of the state directory.
+keep_left rotated
+cp "$old.third/slots" "$dir/st/slots"
+cp "$old.third/slots" "$dir/ct/slots"
+expect 8 "the slot file of before the rotation" $unlock
+new_records
+found ROLLBACK "unlock refused" "the slot file of before the rotation"
+for file in anchor ledger.db; do cp "$old.third/$file" "$dir/st/$file"; done
+expect 8 "with the state directory of then" $unlock
+new_records
+found ROLLBACK "unlock refused" "with the state directory of then"
+left rotated
+cp "$dir/st/slots" "$dir/ct/slots"
+expect 0 "as it was left it opens" $unlock
 lock_volume v
 
 # --- the slot file -----------------------------------------------------------------------------------

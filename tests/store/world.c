@@ -206,7 +206,11 @@ enum err world_open(struct world *world, const struct world_settings *settings,
 	backing_sim_set_hook(world->ciphertext, pass_door, world);
 	backing_sim_set_hook(world->state, pass_door, world);
 	err = store_open(&config, &world->store);
-	return err == ERR_OK ? store_unlock(world->store, keyring, recovery) : err;
+	if (err != ERR_OK)
+		return err;
+	store_set_slots_generation(world->store, settings->slots_generation);
+	return store_unlock(world->store, settings->keyring != NULL ? settings->keyring : keyring,
+			    recovery);
 }
 
 void world_watch(struct world *world)

@@ -22,6 +22,8 @@ struct world_settings {
 	uint32_t commit_interval_ms;
 	uint64_t dirty_max, stream_threshold;
 	struct store_hooks hooks;
+	const struct keyring *keyring; /* NULL: world_keyring() */
+	uint64_t slots_generation;     /* 0: not known */
 };
 
 /* An empty volume, made once; `world` becomes a copy of it, not open. */

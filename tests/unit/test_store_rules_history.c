@@ -181,6 +181,122 @@ START_TEST(i14_the_anchor_names_one_history)
 }
 END_TEST
 
+/* --- I14, between epochs and over a lock ---------------------------------------------------- */
+
+/* Both slots: {seq, epoch, MAC} under that epoch's key. */
+static void put_anchor(struct scene *scene, const struct keyring *keyring, uint64_t seq,
+		       const uint8_t mac[JOURNAL_MAC_LEN])
+{
+	struct anchor anchor = {.seq = seq, .epoch = keyring_epoch(keyring)};
+	uint8_t slots[2 * ANCHOR_SLOT_LEN] = {0}, key[32];
+	struct backing *state = scene->world.state;
+	int file;
+
+	memcpy(anchor.fs_id, keyring_fs_id(keyring), sizeof(anchor.fs_id));
+	memcpy(anchor.journal_mac, mac, JOURNAL_MAC_LEN);
+	ck_assert_ok(keyring_anchor_key(keyring, anchor.epoch, key));
+	anchor_encode(&anchor, key, slots);
+	memcpy(slots + ANCHOR_SLOT_LEN, slots, ANCHOR_LEN);
+	ck_assert_ok(state->ops->open(state, "anchor", 0, &file));
+	ck_assert_ok(state->ops->pwrite(state, file, slots, sizeof(slots), 0));
+	state->ops->close(state, file);
+}
+
+static struct ledger *open_ledger(struct scene *scene, struct ledger_position *position)
+{
+	struct ledger *ledger;
+	uint8_t key[32];
+
+	ck_assert_ok(keyring_ledger_key(world_keyring(), key));
+	ck_assert_ok(ledger_open(scene->world.directory, false, &ledger));
+	ck_assert_ok(ledger_set_key(ledger, key));
+	ck_assert_ok(ledger_position(ledger, position));
+	return ledger;
+}
+
+/* What somebody who was removed makes with the keys that he kept. */
+START_TEST(i14_an_older_epoch_never_follows_a_newer_anchor)
+{
+	uint8_t master_keys[2 * MASTER_KEY_LEN] = {0};
+	struct ledger_position position;
+	struct scene scene, after;
+	struct keyring *keyring;
+
+	scene_new(&scene);
+	memcpy(master_keys, keyring_master_key(world_keyring(), 1), MASTER_KEY_LEN);
+	ck_assert_ok(keyring_new(keyring_fs_id(world_keyring()), master_keys, master_keys, 2,
+				 &keyring));
+	scene_create_of(&scene, "late", 'a', 10);
+	scene_sync(&scene);
+	scene_cut_closed(&scene, 0, 1, &after);
+	ledger_close(open_ledger(&after, &position));
+	put_anchor(&after, keyring, position.start_seq - 1, position.previous_mac);
+	after.settings.keyring = keyring;
+	ck_assert_ok(scene_open(&after));
+	ck_assert_uint_eq(after.recovery.transactions, 0);
+	ck_assert_uint_eq(scene_find(&after, "late"), 0);
+	scene_free(&after);
+	scene_free(&scene);
+	keyring_free(keyring);
+}
+END_TEST
+
+static enum err unlock_again(struct scene *scene, uint64_t generation)
+{
+	store_set_slots_generation(scene->store, generation);
+	return store_unlock(scene->store, world_keyring(), &scene->recovery);
+}
+
+/* Ledger and anchor agree, on a history that is not its own. */
+START_TEST(i14_a_locked_store_takes_nothing_but_what_it_left)
+{
+	struct store_lock_report report;
+	struct ledger_position position;
+	struct ledger *ledger;
+	struct scene scene;
+
+	scene_new(&scene);
+	scene_commit_another(&scene);
+	store_lock(scene.store, 10000, &report);
+	ck_assert_ok(report.err);
+	ledger = open_ledger(&scene, &position);
+	position.previous_mac[7] ^= 1;
+	ck_assert_ok(ledger_commit(ledger, &position));
+	put_anchor(&scene, world_keyring(), position.start_seq - 1, position.previous_mac);
+	ledger_close(ledger);
+	ck_assert_int_eq(unlock_again(&scene, 0), ERR_ROLLBACK);
+	ledger = open_ledger(&scene, &position);
+	position.previous_mac[7] ^= 1;
+	ck_assert_ok(ledger_commit(ledger, &position));
+	put_anchor(&scene, world_keyring(), position.start_seq - 1, position.previous_mac);
+	ledger_close(ledger);
+	ck_assert_ok(unlock_again(&scene, 0));
+	scene_free(&scene);
+}
+END_TEST
+
+START_TEST(i14_a_locked_store_knows_the_newest_slot_file)
+{
+	struct world_settings settings = {.commit_interval_ms = SCENE_NO_TIMER,
+					  .slots_generation = 2};
+	struct store_lock_report report;
+	struct ledger_position position;
+	struct ledger *ledger;
+	struct scene scene;
+
+	scene_new_with(&scene, &settings);
+	store_lock(scene.store, 10000, &report);
+	ck_assert_ok(report.err);
+	ledger = open_ledger(&scene, &position);
+	position.slots_generation = 1;
+	ck_assert_ok(ledger_commit(ledger, &position));
+	ledger_close(ledger);
+	ck_assert_int_eq(unlock_again(&scene, 1), ERR_ROLLBACK);
+	ck_assert_ok(unlock_again(&scene, 3));
+	scene_free(&scene);
+}
+END_TEST
+
 /* --- I15 ---------------------------------------------------------------------------------------- */
 
 START_TEST(i15_each_mount_is_a_session_of_its_own)
@@ -288,4 +404,7 @@ RULES(history, i14_a_header_is_what_its_mac_covers, i14_a_whole_tail_is_adopted,
       i14_a_journal_without_what_the_anchor_names_is_refused, i14_the_anchor_names_one_history,
       i14_a_torn_anchor_is_mended_before_the_other_is_written,
       i14_a_journal_that_cannot_be_opened_is_an_error,
+      i14_an_older_epoch_never_follows_a_newer_anchor,
+      i14_a_locked_store_takes_nothing_but_what_it_left,
+      i14_a_locked_store_knows_the_newest_slot_file,
       i15_each_mount_is_a_session_of_its_own, i15_another_sessions_transaction_never_chains)

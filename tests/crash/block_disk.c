@@ -13,8 +13,8 @@
 
 struct block_disk {
 	uint64_t size;
-	int base, above; /* memory files */
-	uint8_t *where;  /* for each page, shared: in which of them it is; 0: zeroes */
+	uint8_t *base, *above; /* shared memory */
+	uint8_t *where;	       /* for each page, shared: in which of them it is; 0: zeroes */
 };
 
 static void must(bool is_right, const char *what)
@@ -25,12 +25,13 @@ static void must(bool is_right, const char *what)
 	abort();
 }
 
-static int new_file(uint64_t size)
+static void *share(uint64_t size)
 {
-	int fd = memfd_create("phifs-blocklog", MFD_CLOEXEC);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	must(fd >= 0 && ftruncate(fd, (off_t)size) == 0, "memfd_create");
-	return fd;
+	must(memory != MAP_FAILED, "mmap");
+	return memory;
 }
 
 struct block_disk *block_disk_new(uint64_t size)
@@ -39,11 +40,9 @@ struct block_disk *block_disk_new(uint64_t size)
 
 	must(disk != NULL, "malloc");
 	disk->size = size;
-	disk->base = new_file(size);
-	disk->above = new_file(size);
-	disk->where = mmap(NULL, size / BLOCK_PAGE, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(disk->where != MAP_FAILED, "mmap");
+	disk->base = share(size);
+	disk->above = share(size);
+	disk->where = share(size / BLOCK_PAGE);
 	return disk;
 }
 
@@ -52,8 +51,8 @@ void block_disk_free(struct block_disk *disk)
 	if (disk == NULL)
 		return;
 	munmap(disk->where, disk->size / BLOCK_PAGE);
-	close(disk->base);
-	close(disk->above);
+	munmap(disk->base, disk->size);
+	munmap(disk->above, disk->size);
 	free(disk);
 }
 
@@ -64,25 +63,26 @@ uint64_t block_disk_size(const struct block_disk *disk)
 
 /* --- pages ------------------------------------------------------------------------ */
 
-static void read_page(const struct block_disk *disk, uint64_t page, void *data)
-{
-	int fd = disk->where[page] & IN_ABOVE ? disk->above : disk->base;
+static const uint8_t zeroes[BLOCK_PAGE];
 
+static const uint8_t *page_of(const struct block_disk *disk, uint64_t page)
+{
 	if (disk->where[page] == 0)
-		memset(data, 0, BLOCK_PAGE);
-	else
-		must(pread(fd, data, BLOCK_PAGE, (off_t)(page * BLOCK_PAGE)) == BLOCK_PAGE,
-		     "pread");
+		return zeroes;
+	return (disk->where[page] & IN_ABOVE ? disk->above : disk->base) + page * BLOCK_PAGE;
 }
 
-static void write_page(struct block_disk *disk, uint64_t page, const void *data)
+/* Writes some bytes of a page; what is left of an older image is no content. */
+static void change_page(struct block_disk *disk, uint64_t page, size_t at, const void *data,
+			size_t len)
 {
-	static const uint8_t zeroes[BLOCK_PAGE];
+	uint8_t *above = disk->above + page * BLOCK_PAGE;
 
-	if (disk->where[page] == 0 && memcmp(data, zeroes, BLOCK_PAGE) == 0)
+	if (disk->where[page] == 0 && memcmp(data, zeroes, len) == 0)
 		return;
-	must(pwrite(disk->above, data, BLOCK_PAGE, (off_t)(page * BLOCK_PAGE)) == BLOCK_PAGE,
-	     "pwrite");
+	if (!(disk->where[page] & IN_ABOVE) && len < BLOCK_PAGE)
+		memcpy(above, page_of(disk, page), BLOCK_PAGE);
+	memcpy(above + at, data, len);
 	disk->where[page] |= IN_ABOVE;
 }
 
@@ -95,33 +95,29 @@ static size_t in_page(uint64_t offset, uint64_t len)
 
 void block_disk_read(const struct block_disk *disk, uint64_t offset, void *data, size_t len)
 {
-	uint8_t page[BLOCK_PAGE], *next = data;
+	uint8_t *next = data;
 
 	for (size_t done = 0, piece; done < len; done += piece) {
 		piece = in_page(offset + done, len - done);
-		read_page(disk, (offset + done) / BLOCK_PAGE, page);
-		memcpy(next + done, page + (offset + done) % BLOCK_PAGE, piece);
+		memcpy(next + done,
+		       page_of(disk, (offset + done) / BLOCK_PAGE) + (offset + done) % BLOCK_PAGE,
+		       piece);
 	}
 }
 
 void block_disk_write(struct block_disk *disk, uint64_t offset, const void *data, size_t len)
 {
 	const uint8_t *next = data;
-	uint8_t page[BLOCK_PAGE];
 
 	for (size_t done = 0, piece; done < len; done += piece) {
 		piece = in_page(offset + done, len - done);
-		if (piece < BLOCK_PAGE)
-			read_page(disk, (offset + done) / BLOCK_PAGE, page);
-		memcpy(page + (offset + done) % BLOCK_PAGE, next + done, piece);
-		write_page(disk, (offset + done) / BLOCK_PAGE, page);
+		change_page(disk, (offset + done) / BLOCK_PAGE, (offset + done) % BLOCK_PAGE,
+			    next + done, piece);
 	}
 }
 
 void block_disk_zero(struct block_disk *disk, uint64_t offset, uint64_t len)
 {
-	static const uint8_t zeroes[BLOCK_PAGE];
-
 	for (uint64_t done = 0, piece; done < len; done += piece) {
 		piece = in_page(offset + done, len - done);
 		block_disk_write(disk, offset + done, zeroes, (size_t)piece);
@@ -130,63 +126,43 @@ void block_disk_zero(struct block_disk *disk, uint64_t offset, uint64_t len)
 
 /* --- layers ------------------------------------------------------------------------- */
 
+/* The memory stays: it is used again. */
 void block_disk_forget(struct block_disk *disk)
 {
 	for (uint64_t page = 0; page < disk->size / BLOCK_PAGE; page++)
 		disk->where[page] &= (uint8_t)~IN_ABOVE;
-	must(ftruncate(disk->above, 0) == 0 && ftruncate(disk->above, (off_t)disk->size) == 0,
-	     "ftruncate");
 }
 
-static void put_in_base(struct block_disk *disk, uint64_t page, const void *data)
+static void put_in_base(struct block_disk *disk, uint64_t page, const uint8_t *data)
 {
-	must(pwrite(disk->base, data, BLOCK_PAGE, (off_t)(page * BLOCK_PAGE)) == BLOCK_PAGE,
-	     "pwrite");
-	disk->where[page] |= IN_BASE;
+	memcpy(disk->base + page * BLOCK_PAGE, data, BLOCK_PAGE);
+	disk->where[page] = IN_BASE;
 }
 
 void block_disk_keep(struct block_disk *disk)
 {
-	uint8_t data[BLOCK_PAGE];
-
-	for (uint64_t page = 0; page < disk->size / BLOCK_PAGE; page++) {
-		if (!(disk->where[page] & IN_ABOVE))
-			continue;
-		read_page(disk, page, data);
-		put_in_base(disk, page, data);
-	}
-	block_disk_forget(disk);
+	for (uint64_t page = 0; page < disk->size / BLOCK_PAGE; page++)
+		if (disk->where[page] & IN_ABOVE)
+			put_in_base(disk, page, page_of(disk, page));
 }
 
 void block_disk_copy(struct block_disk *disk, const struct block_disk *from)
 {
-	uint8_t data[BLOCK_PAGE];
-
-	block_disk_forget(disk);
 	memset(disk->where, 0, disk->size / BLOCK_PAGE);
-	must(ftruncate(disk->base, 0) == 0 && ftruncate(disk->base, (off_t)disk->size) == 0,
-	     "ftruncate");
-	for (uint64_t page = 0; page < disk->size / BLOCK_PAGE; page++) {
-		if (!(from->where[page] & IN_BASE))
-			continue;
-		must(pread(from->base, data, BLOCK_PAGE, (off_t)(page * BLOCK_PAGE)) == BLOCK_PAGE,
-		     "pread");
-		put_in_base(disk, page, data);
-	}
+	for (uint64_t page = 0; page < disk->size / BLOCK_PAGE; page++)
+		if (from->where[page] & IN_BASE)
+			put_in_base(disk, page, from->base + page * BLOCK_PAGE);
 }
 
 int block_disk_export(const struct block_disk *disk, const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	bool is_right = fd >= 0 && ftruncate(fd, (off_t)disk->size) == 0;
-	uint8_t data[BLOCK_PAGE];
 
-	for (uint64_t page = 0; page < disk->size / BLOCK_PAGE && is_right; page++) {
-		if (disk->where[page] == 0)
-			continue;
-		read_page(disk, page, data);
-		is_right = pwrite(fd, data, BLOCK_PAGE, (off_t)(page * BLOCK_PAGE)) == BLOCK_PAGE;
-	}
+	for (uint64_t page = 0; page < disk->size / BLOCK_PAGE && is_right; page++)
+		is_right = disk->where[page] == 0 ||
+			   pwrite(fd, page_of(disk, page), BLOCK_PAGE,
+				  (off_t)(page * BLOCK_PAGE)) == BLOCK_PAGE;
 	if (fd >= 0)
 		close(fd);
 	return is_right ? 0 : -1;

@@ -328,7 +328,8 @@ static void explore_subset(struct run *run, const struct subset *subset)
 
 	block_disk_forget(blocklog->rig.disk);
 	put_subset(blocklog->rig.disk, &run->recording, subset);
-	block_recorder_begin(blocklog->rig.recorder, NULL, NULL);
+	if (has_second)
+		block_recorder_begin(blocklog->rig.recorder, NULL, NULL);
 	is_right = check_image(run, bounds, subset, &recovered);
 	block_recorder_end(blocklog->rig.recorder);
 	if (!is_right || !has_second || recovered == 0 || campaign_is_over(&blocklog->campaign))

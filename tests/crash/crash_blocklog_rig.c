@@ -17,7 +17,7 @@
 static const struct {
 	const char *name, *make;
 } kinds[] = {
-	{"ext4", "mkfs.ext4 -q -F -m 0 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard "},
+	{"ext4", "mkfs.ext4 -q -F -b 4096 -m 0 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard "},
 	{"xfs", "mkfs.xfs -q -f -K "},
 };
 

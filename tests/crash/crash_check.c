@@ -99,41 +99,68 @@ static uint64_t floor_of(const struct model *model, size_t node, uint64_t names_
 	return floor;
 }
 
-static bool check_content(struct model *model, const struct model_bounds *bounds, size_t index,
-			  uint64_t names_clock, struct store *store, char *why, size_t size)
+/* Some file's content, and what is wrong with it. */
+struct reading {
+	struct store *store;
+	uint8_t *data; /* READING_MAX */
+	size_t len;
+	char *why;
+	size_t size;
+};
+
+/* A byte more than a file can have. */
+#define READING_MAX (MODEL_SIZE_MAX + 1)
+
+static uint8_t *reading_data_new(void)
+{
+	uint8_t *data = malloc(READING_MAX);
+
+	if (data == NULL)
+		abort();
+	return data;
+}
+
+static bool read_content(struct reading *reading, const struct model *model, size_t index)
+{
+	uint64_t number = model->nodes[index].number;
+	enum err err = store_read(reading->store, number, 0, reading->data, READING_MAX,
+				  &reading->len);
+
+	if (err != ERR_OK)
+		snprintf(reading->why, reading->size, "node %zu (%llu) cannot be read: %s", index,
+			 (unsigned long long)number, err_text(err));
+	return err == ERR_OK;
+}
+
+/* The state that it is. */
+static bool check_content(const struct model *model, const struct model_bounds *bounds,
+			  size_t index, uint64_t names_clock, struct reading *reading, size_t *state)
 {
 	const struct model_node *node = &model->nodes[index];
 	uint64_t lower = bounds->acknowledged[index], floor = floor_of(model, index, names_clock);
-	size_t count = (size_t)bounds->issued[index], i = count, got = 0;
-	uint8_t digest[SHA256_LEN], *data = malloc(MODEL_SIZE_MAX + 1);
-	enum err err = data == NULL ? ERR_NO_MEMORY
-				    : store_read(store, node->number, 0, data, MODEL_SIZE_MAX + 1,
-						 &got);
+	size_t count = (size_t)bounds->issued[index], i = count;
+	uint8_t digest[SHA256_LEN];
 
-	if (err == ERR_OK)
-		model_digest(data, got, digest);
-	free(data);
-	if (err != ERR_OK) {
-		snprintf(why, size, "node %zu (%llu) cannot be read: %s", index,
-			 (unsigned long long)node->number, err_text(err));
+	if (!read_content(reading, model, index))
 		return false;
-	}
+	model_content_digest_bytes(reading->data, reading->len, digest);
 	while (i-- > 0) {
 		bool is_old = i + 1 < count && node->states[i + 1].clock <= lower;
 		bool is_below_floor = i + 1 < count && node->states[i + 1].clock <= floor;
 
 		if (memcmp(node->states[i].digest, digest, SHA256_LEN) != 0)
 			continue;
+		*state = i;
 		if (!is_old && !is_below_floor)
 			return true;
-		snprintf(why, size, "node %zu (%llu): state %zu of %zu, %s", index,
+		snprintf(reading->why, reading->size, "node %zu (%llu): state %zu of %zu, %s", index,
 			 (unsigned long long)node->number, i, count,
 			 is_old ? "a newer one was acknowledged"
 				: "older than the rename that shows it (R3, I22)");
 		return false;
 	}
-	snprintf(why, size, "node %zu (%llu): %zu bytes that it never had", index,
-		 (unsigned long long)node->number, got);
+	snprintf(reading->why, reading->size, "node %zu (%llu): %zu bytes that it never had", index,
+		 (unsigned long long)node->number, reading->len);
 	return false;
 }
 
@@ -157,39 +184,72 @@ static void tell_names(const struct model *model, const struct line *found, size
 	free(lines);
 }
 
+static bool check_names(const struct model *model, const struct model_bounds *bounds,
+			struct listing *listing, uint64_t *names_clock, char *why, size_t size)
+{
+	uint8_t digest[SHA256_LEN];
+	bool is_known = false;
+	enum err err = list_store(listing, STORE_ROOT, "");
+
+	if (err != ERR_OK) {
+		snprintf(why, size, "the names cannot be listed: %s", err_text(err));
+		return false;
+	}
+	model_digest_lines(listing->lines, listing->count, digest);
+	*names_clock = match_names(model, bounds, digest, &is_known);
+	if (*names_clock != 0)
+		return true;
+	tell_names(model, listing->lines, listing->count);
+	snprintf(why, size, "%s (%zu names)",
+		 is_known ? "names older than acknowledged" : "names as they never were",
+		 listing->count);
+	return false;
+}
+
+static bool is_listed(const struct listing *listing, uint64_t number)
+{
+	for (size_t i = 0; i < listing->count; i++)
+		if (listing->lines[i].number == number)
+			return true;
+	return false;
+}
+
+static void forget_all(const struct listing *listing)
+{
+	for (size_t i = 0; i < listing->count; i++)
+		store_forget(listing->store, listing->lines[i].number, 1);
+}
+
+/* Of the files that are there. */
+static bool check_contents(struct model *model, const struct model_bounds *bounds,
+			   const struct listing *listing, uint64_t names_clock,
+			   struct reading *reading)
+{
+	for (size_t i = 0; i < model->node_count; i++) {
+		struct model_node *node = &model->nodes[i];
+		size_t state;
+
+		node->is_found = false;
+		if (node->type != MODEL_FILE || !is_listed(listing, node->number))
+			continue;
+		if (!check_content(model, bounds, i, names_clock, reading, &state))
+			return false;
+		node->is_found = state + 1 == node->state_count;
+	}
+	return true;
+}
+
 bool model_check(struct model *model, const struct model_bounds *bounds, struct store *store,
 		 char *why, size_t size)
 {
 	struct listing listing = {.store = store, .lines = model_lines_new()};
-	uint8_t digest[SHA256_LEN];
+	struct reading reading = {store, reading_data_new(), 0, why, size};
 	uint64_t names_clock = 0;
-	enum err err = list_store(&listing, STORE_ROOT, "");
-	bool is_right = err == ERR_OK, is_known = false;
+	bool is_right = check_names(model, bounds, &listing, &names_clock, why, size) &&
+			check_contents(model, bounds, &listing, names_clock, &reading);
 
-	if (!is_right) {
-		snprintf(why, size, "the names cannot be listed: %s", err_text(err));
-		free(listing.lines);
-		return false;
-	}
-	model_digest_lines(listing.lines, listing.count, digest);
-	names_clock = match_names(model, bounds, digest, &is_known);
-	if (names_clock == 0) {
-		tell_names(model, listing.lines, listing.count);
-		snprintf(why, size, "%s (%zu names)",
-			 is_known ? "names older than acknowledged" : "names as they never were",
-			 listing.count);
-		is_right = false;
-	}
-	for (size_t i = 0; i < model->node_count && is_right; i++) {
-		bool is_there = false;
-
-		for (size_t j = 0; j < listing.count; j++)
-			is_there |= listing.lines[j].number == model->nodes[i].number;
-		if (is_there && model->nodes[i].type == MODEL_FILE)
-			is_right = check_content(model, bounds, i, names_clock, store, why, size);
-	}
-	for (size_t i = 0; i < listing.count; i++)
-		store_forget(store, listing.lines[i].number, 1);
+	forget_all(&listing);
+	free(reading.data);
 	free(listing.lines);
 	return is_right;
 }
@@ -212,17 +272,13 @@ static size_t node_of_path(const struct model *model, const char *path)
 	return dir;
 }
 
-static enum err copy_content(struct model *model, size_t node, struct store *store)
+static enum err copy_content(struct model *model, size_t node, struct reading *reading)
 {
-	uint8_t *data = malloc(MODEL_SIZE_MAX);
-	size_t got = 0;
-	enum err err = data == NULL ? ERR_NO_MEMORY
-				    : store_read(store, model_number(model, node), 0, data,
-						 MODEL_SIZE_MAX, &got);
+	enum err err = store_read(reading->store, model_number(model, node), 0, reading->data,
+				  MODEL_SIZE_MAX, &reading->len);
 
-	if (err == ERR_OK && got > 0)
-		model_write(model, node, 0, data, got);
-	free(data);
+	if (err == ERR_OK && reading->len > 0)
+		model_write(model, node, 0, reading->data, reading->len);
 	return err;
 }
 
@@ -237,41 +293,68 @@ static enum err copy_attribute(struct model *model, size_t node, struct store *s
 	return err == ERR_NO_ATTR ? ERR_OK : err;
 }
 
+/* The node of that number; node_count: there is none. */
+static size_t node_of_number(const struct model *model, uint64_t number)
+{
+	size_t node = 0;
+
+	while (node < model->node_count && model_number(model, node) != number)
+		node++;
+	return node;
+}
+
+/* Without its content. */
 static enum err copy_name(struct model *model, const struct line *line, struct store *store)
 {
 	const char *name = strrchr(line->path, '/') + 1;
 	char above[sizeof(line->path)];
-	size_t dir, node;
-	enum err err = ERR_OK;
+	size_t dir, node = node_of_number(model, line->number);
 
 	snprintf(above, sizeof(above), "%.*s", (int)(name - 1 - line->path), line->path);
 	dir = node_of_path(model, above);
-	for (node = 1; node < model_node_count(model); node++) {
-		if (model_number(model, node) != line->number)
-			continue;
+	if (node < model->node_count) {
 		model_link(model, node, dir, name);
 		return ERR_OK;
 	}
 	node = model_create(model, dir, name, (enum model_type)line->type);
 	model_set_number(model, node, line->number);
-	if (line->type == MODEL_FILE)
-		err = copy_content(model, node, store);
-	return err == ERR_OK && line->type == MODEL_FILE ? copy_attribute(model, node, store) : err;
+	return line->type == MODEL_FILE ? copy_attribute(model, node, store) : ERR_OK;
+}
+
+static enum err copy_names(struct model *model, const struct listing *listing)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < listing->count && err == ERR_OK; i++)
+		err = copy_name(model, &listing->lines[i], listing->store);
+	return err;
+}
+
+static void acknowledge_all(struct model *model)
+{
+	struct model_ticket ticket = model_request(model, MODEL_NODES_MAX);
+
+	model_acknowledge(model, &ticket);
 }
 
 enum err model_from_store(struct model *model, struct store *store)
 {
 	struct listing listing = {.store = store, .lines = model_lines_new()};
+	struct reading reading = {.store = store, .data = reading_data_new()};
 	enum err err = list_store(&listing, STORE_ROOT, "");
-	struct model_ticket ticket;
 
-	for (size_t i = 0; i < listing.count && err == ERR_OK; i++)
-		err = copy_name(model, &listing.lines[i], store);
-	for (size_t i = 0; i < listing.count; i++)
-		store_forget(store, listing.lines[i].number, 1);
-	ticket = model_request(model, MODEL_NODES_MAX);
+	model_begin_again(model);
 	if (err == ERR_OK)
-		model_acknowledge(model, &ticket);
+		err = copy_names(model, &listing);
+	for (size_t i = 0; i < model->node_count && err == ERR_OK; i++)
+		if (model->nodes[i].type == MODEL_FILE && !model_keep(model, i))
+			err = copy_content(model, i, &reading);
+	if (err == ERR_OK) {
+		acknowledge_all(model);
+		model_has_begun(model);
+	}
+	forget_all(&listing);
+	free(reading.data);
 	free(listing.lines);
 	return err;
 }

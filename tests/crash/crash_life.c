@@ -38,7 +38,8 @@ struct lives {
 	struct disk *disks[2];
 	unsigned int disk_count;
 	char *ciphertext, *state; /* the directories */
-	struct crash_log *log;
+	struct model *model; /* as of the end of the last life; a life changes its copy */
+	struct crash_log *log; /* of those changes */
 	struct shared *shared;
 	uint32_t commit_interval_ms;
 	uint64_t dirty_max, stream_threshold;
@@ -201,31 +202,25 @@ static void check_volume(struct life *life)
 
 static void compare(struct life *life)
 {
-	struct model *before = model_new();
+	struct model *model = life->lives->model;
 	struct model_bounds bounds;
 	char why[400];
 
-	crash_log_replay(life->lives->log, before);
-	number_last(life, before);
-	model_bounds_begin(before, &bounds);
-	model_bounds_end(before, &bounds);
-	if (!model_check(before, &bounds, life->store, why, sizeof(why))) {
+	number_last(life, model);
+	model_bounds_begin(model, &bounds);
+	model_bounds_end(model, &bounds);
+	if (!model_check(model, &bounds, life->store, why, sizeof(why))) {
 		want(life, atomic_load(&life->shared->expects_errors) ? ERR_IO : ERR_OK, "reading");
 		end_wrong(life, why);
 	}
 	atomic_fetch_add(&life->shared->states, 1);
-	model_tell(before, NULL, NULL);
-	model_free(before);
 }
 
 /* What was found is what is acknowledged from here on. */
-static void take_for_granted(struct life *life, struct model *model)
+static void take_for_granted(struct life *life)
 {
-	crash_log_begin(life->lives->log);
-	model_tell(model, crash_log_append, life->lives->log);
-	want(life, model_from_store(model, life->store), "reading what was found");
 	atomic_store(&life->shared->journal_seq, journal_seq(life));
-	crash_log_switch(life->lives->log);
+	want(life, model_from_store(life->lives->model, life->store), "reading what was found");
 }
 
 /* The disk is gone: nothing is changed any more, and whoever waits is told (I24). */
@@ -265,9 +260,9 @@ static void look_for_errors(struct life *life)
 	want_frozen(life);
 }
 
-static void work(struct life *life, struct model *model)
+static void work(struct life *life)
 {
-	workload_init(&life->work, model, life->plan->seed);
+	workload_init(&life->work, life->lives->model, life->plan->seed);
 	life->work.store = life->store;
 	life->work.is_verbose = life->plan->is_verbose;
 	for (unsigned int step = 0; step < life->plan->steps; step++) {
@@ -299,9 +294,9 @@ static void live(struct lives *lives, const struct life_plan *plan)
 {
 	struct life life = {.lives = lives, .shared = lives->shared, .plan = plan};
 	struct store_recovery recovery;
-	struct model *model = model_new();
 	bool was_closed = atomic_load(&lives->shared->was_closed);
 
+	model_tell(lives->model, crash_log_append, lives->log);
 	open_volume(&life, &recovery);
 	atomic_store(&lives->shared->stage, LIFE_COMPARES);
 	check_recovery(&life, &recovery);
@@ -309,11 +304,11 @@ static void live(struct lives *lives, const struct life_plan *plan)
 	if (was_closed)
 		check_volume(&life);
 	compare(&life);
-	take_for_granted(&life, model);
+	take_for_granted(&life);
 	atomic_store(&lives->shared->stage, LIFE_WORKS);
 	if (!plan->kill_recovering)
 		arm(&life);
-	work(&life, model);
+	work(&life);
 	if (plan->closes)
 		close_volume(&life);
 	atomic_store(&lives->shared->stage, LIFE_IS_DONE);
@@ -379,6 +374,7 @@ struct lives *lives_new(enum disk_kind kind, bool has_two_disks, uint64_t seed)
 		lives->disks[i] = disk_new(kind);
 	lives->ciphertext = make_directory(lives->disks[0], "c");
 	lives->state = make_directory(lives->disks[lives->disk_count - 1], "s");
+	lives->model = model_new();
 	lives->log = crash_log_new();
 	lives->shared = mmap(NULL, sizeof(*lives->shared), PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -411,6 +407,7 @@ void lives_free(struct lives *lives)
 {
 	for (unsigned int i = 0; i < lives->disk_count; i++)
 		disk_free(lives->disks[i]);
+	model_free(lives->model);
 	crash_log_free(lives->log);
 	munmap(lives->shared, sizeof(*lives->shared));
 	free(lives->ciphertext);
@@ -422,6 +419,7 @@ pid_t life_begin(struct lives *lives, const struct life_plan *plan)
 {
 	pid_t child;
 
+	crash_log_replay(lives->log, lives->model);
 	atomic_store(&lives->shared->stage, LIFE_OPENS);
 	atomic_store(&lives->shared->step, 0);
 	atomic_store(&lives->shared->expects_errors, false);

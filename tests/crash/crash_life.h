@@ -1,8 +1,8 @@
 /*
- * A volume that lives many times.  A life is a process: it makes the model again
- * from the log, opens the volume as the last life left it, compares the two,
- * takes what it found for granted from then on, and works until something ends
- * it.  The process that begins the lives survives them all.
+ * A volume that lives many times.  A life is a process: it opens the volume as the
+ * last life left it, compares it with the model, takes what it found for granted
+ * from then on, and works until something ends it.  The process that begins the
+ * lives survives them all and has the model, changed as the log of each life says.
  */
 #ifndef PHIFS_TESTS_CRASH_LIFE_H
 #define PHIFS_TESTS_CRASH_LIFE_H

@@ -32,7 +32,7 @@ static void add_content(struct model *model, struct model_node *node)
 	node->states = grow(node->states, node->state_count, &node->state_room, sizeof(*state));
 	state = &node->states[node->state_count++];
 	state->clock = ++model->clock;
-	model_digest(node->content, (size_t)node->size, state->digest);
+	model_content_digest(&node->content, state->digest);
 }
 
 int model_by_path(const void *a, const void *b)
@@ -100,6 +100,14 @@ static void add_names(struct model *model, int floor_node)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+static void first_state(struct model *model)
+{
+	model->nodes[0].type = MODEL_DIRECTORY;
+	model->nodes[0].number = STORE_ROOT;
+	model->node_count = 1;
+	add_names(model, -1);
+}
+
 struct model *model_new(void)
 {
 	struct model *model = calloc(1, sizeof(*model));
@@ -109,19 +117,30 @@ struct model *model_new(void)
 	/* What is not touched takes no memory, and no time to clear. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	pthread_mutex_init(&model->mutex, NULL);
-	model->nodes[0].type = MODEL_DIRECTORY;
-	model->nodes[0].number = STORE_ROOT;
-	model->node_count = 1;
-	add_names(model, -1);
+	first_state(model);
 	return model;
+}
+
+static void free_nodes(struct model_node *nodes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		model_content_destroy(&nodes[i].content);
+		free(nodes[i].states);
+	}
+}
+
+static void free_before(struct model *model)
+{
+	free_nodes(model->before, model->before_count);
+	free(model->before);
+	model->before = NULL;
+	model->before_count = 0;
 }
 
 void model_free(struct model *model)
 {
-	for (size_t i = 0; i < model->node_count; i++) {
-		free(model->nodes[i].content);
-		free(model->nodes[i].states);
-	}
+	free_nodes(model->nodes, model->node_count);
+	free_before(model);
 	free(model->names);
 	pthread_mutex_destroy(&model->mutex);
 	free(model);
@@ -141,12 +160,7 @@ enum model_type model_type(const struct model *model, size_t node)
 
 uint64_t model_size(const struct model *model, size_t node)
 {
-	return model->nodes[node].size;
-}
-
-const uint8_t *model_content(const struct model *model, size_t node)
-{
-	return model->nodes[node].content;
+	return model->nodes[node].content.size;
 }
 
 size_t model_node_count(const struct model *model)
@@ -260,9 +274,7 @@ size_t model_create(struct model *model, size_t dir, const char *name, enum mode
 	index = model->node_count++;
 	model->nodes[index].type = type;
 	if (type == MODEL_FILE) {
-		model->nodes[index].content = calloc(1, MODEL_SIZE_MAX);
-		if (model->nodes[index].content == NULL)
-			abort();
+		model_content_init(&model->nodes[index].content);
 		add_content(model, &model->nodes[index]);
 	}
 	/* Its number is not known yet: model_set_number completes the state. */
@@ -350,9 +362,7 @@ void model_write(struct model *model, size_t node, uint64_t offset, const void *
 	tell(model,
 	     &(struct model_change){.kind = MODEL_WRITE, .node = node, .offset = offset, .len = len},
 	     data);
-	memcpy(file->content + offset, data, len);
-	if (offset + len > file->size)
-		file->size = offset + len;
+	model_content_put(&file->content, offset, data, len);
 	add_content(model, file);
 	pthread_mutex_unlock(&model->mutex);
 }
@@ -363,10 +373,67 @@ void model_truncate(struct model *model, size_t node, uint64_t size)
 
 	pthread_mutex_lock(&model->mutex);
 	tell(model, &(struct model_change){.kind = MODEL_TRUNCATE, .node = node, .value = size}, NULL);
-	if (size < file->size)
-		memset(file->content + size, 0, (size_t)(file->size - size));
-	file->size = size;
+	model_content_resize(&file->content, size);
 	add_content(model, file);
+	pthread_mutex_unlock(&model->mutex);
+}
+
+/* --- going on ----------------------------------------------------------------------------------- */
+
+void model_begin_again(struct model *model)
+{
+	pthread_mutex_lock(&model->mutex);
+	tell(model, &(struct model_change){.kind = MODEL_BEGIN_AGAIN}, NULL);
+	free_before(model);
+	model->before = malloc(sizeof(model->nodes));
+	if (model->before == NULL)
+		abort();
+	memcpy(model->before, model->nodes, sizeof(model->nodes));
+	model->before_count = model->node_count;
+	memset(model->nodes, 0, sizeof(model->nodes));
+	model->entry_count = model->names_count = 0;
+	model->clock = model->names_acknowledged = 0;
+	first_state(model);
+	pthread_mutex_unlock(&model->mutex);
+}
+
+static struct model_node *node_before(struct model *model, uint64_t number)
+{
+	for (size_t i = 0; i < model->before_count; i++)
+		if (model->before[i].number == number)
+			return &model->before[i];
+	return NULL;
+}
+
+static void keep(struct model *model, size_t index)
+{
+	struct model_node *node = &model->nodes[index];
+	struct model_node *before = node_before(model, node->number);
+	struct model_content empty = node->content;
+
+	pthread_mutex_lock(&model->mutex);
+	tell(model, &(struct model_change){.kind = MODEL_KEEP, .node = index}, NULL);
+	node->content = before->content;
+	before->content = empty;
+	add_content(model, node);
+	pthread_mutex_unlock(&model->mutex);
+}
+
+bool model_keep(struct model *model, size_t node)
+{
+	const struct model_node *before = node_before(model, model->nodes[node].number);
+
+	if (before == NULL || !before->is_found)
+		return false;
+	keep(model, node);
+	return true;
+}
+
+void model_has_begun(struct model *model)
+{
+	pthread_mutex_lock(&model->mutex);
+	tell(model, &(struct model_change){.kind = MODEL_HAS_BEGUN}, NULL);
+	free_before(model);
 	pthread_mutex_unlock(&model->mutex);
 }
 
@@ -450,6 +517,15 @@ void model_make(struct model *model, const struct model_change *change, const vo
 		break;
 	case MODEL_ACKNOWLEDGE:
 		model_acknowledge(model, &ticket);
+		break;
+	case MODEL_BEGIN_AGAIN:
+		model_begin_again(model);
+		break;
+	case MODEL_KEEP:
+		keep(model, change->node);
+		break;
+	case MODEL_HAS_BEGUN:
+		model_has_begun(model);
 		break;
 	}
 }

@@ -42,7 +42,10 @@ enum model_change_kind {
 	MODEL_XATTR,
 	MODEL_WRITE,
 	MODEL_TRUNCATE,
-	MODEL_ACKNOWLEDGE
+	MODEL_ACKNOWLEDGE,
+	MODEL_BEGIN_AGAIN,
+	MODEL_KEEP,
+	MODEL_HAS_BEGUN
 };
 struct model_change {
 	enum model_change_kind kind;
@@ -69,7 +72,6 @@ bool model_name(const struct model *model, size_t node, size_t *dir, char name[M
 uint64_t model_number(const struct model *model, size_t node);
 enum model_type model_type(const struct model *model, size_t node);
 uint64_t model_size(const struct model *model, size_t node);
-const uint8_t *model_content(const struct model *model, size_t node);
 size_t model_node_count(const struct model *model);
 /* -1: there is no such name. */
 int model_find(const struct model *model, size_t dir, const char *name);
@@ -93,6 +95,15 @@ struct model_ticket {
 struct model_ticket model_request(struct model *model, size_t node);
 void model_acknowledge(struct model *model, const struct model_ticket *ticket);
 
+/*
+ * Everything anew, with nodes, names and clock as of a new model.  What was there
+ * is at hand until it has begun: a new node keeps the latest content of the old
+ * one of its number, if the last check found that (false: it did not).
+ */
+void model_begin_again(struct model *model);
+bool model_keep(struct model *model, size_t node);
+void model_has_begun(struct model *model);
+
 /* --- after a crash ------------------------------------------------------------------- */
 
 struct model_bounds {
@@ -108,8 +119,9 @@ bool model_check(struct model *model, const struct model_bounds *bounds, struct 
 		 char *why, size_t size);
 
 /*
- * What is in `store`, all of it acknowledged, in a model that has nothing yet:
- * where a volume goes on after it was checked.
+ * Where a volume goes on: the model becomes what is in `store`, all of it
+ * acknowledged.  Contents that the last check found to be the latest are the
+ * model's already and not read again.
  */
 enum err model_from_store(struct model *model, struct store *store) MUST_CHECK;
 

@@ -19,7 +19,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 owner=www-data
 other=backup
 packages="autoconf automake pkg-config gcc make libfuse3-dev fuse3 libgcrypt20-dev
-	libsodium-dev libsqlite3-dev libinih-dev libjson-c-dev uthash-dev check"
+	libsodium-dev libsqlite3-dev libinih-dev libjson-c-dev uthash-dev liburing-dev check"
 
 [ "$(id -u)" -eq 0 ] || { echo "quickstart: error: it mounts and changes users: sudo $0" >&2; exit 6; }
 work=$(mktemp -d /tmp/phifs-quickstart.XXXXXX) || exit 1

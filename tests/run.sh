@@ -6,7 +6,7 @@ set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 # Samba and PostgreSQL are tested where they are; installing them starts services.
 packages="autoconf automake pkg-config gcc make libfuse3-dev fuse3 libgcrypt20-dev
-	libsodium-dev libsqlite3-dev libinih-dev libjson-c-dev uthash-dev check
+	libsodium-dev libsqlite3-dev libinih-dev libjson-c-dev uthash-dev liburing-dev check
 	mandoc universal-ctags shellcheck procps xz-utils git
 	dcmtk sqlite3 rsync iproute2 util-linux e2fsprogs xfsprogs attr
 	liblmdb-dev lmdb-utils"

@@ -18,6 +18,7 @@
 
 enum config_send { CONFIG_SEND_EACH, CONFIG_SEND_COALESCE };
 enum config_names { CONFIG_NAMES_SEALED, CONFIG_NAMES_PLAIN };
+enum config_transport { CONFIG_TRANSPORT_DEVICE, CONFIG_TRANSPORT_IO_URING };
 enum config_anchor { CONFIG_ANCHOR_ASYNC, CONFIG_ANCHOR_STRICT };
 
 #define CONFIG_NEVER INT64_MAX
@@ -32,6 +33,7 @@ struct config {
 	char *unlock_with;       /* path of a key file, "credential:NAME", or NULL */
 	char *user;              /* account name or NULL */
 	enum config_anchor anchor;
+	enum config_transport transport;
 	/* [lock] all in milliseconds; idle_ms may be CONFIG_NEVER */
 	int64_t idle_ms, grace_ms, deadline_ms;
 	/* [audit] */

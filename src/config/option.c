@@ -253,6 +253,18 @@ static bool parse_anchor(const struct option *option, const char *value, struct 
 	return true;
 }
 
+static bool parse_transport(const struct option *option, const char *value,
+			    struct config *config, char *problem)
+{
+	if (strcmp(value, "fuse-device") == 0)
+		config->transport = CONFIG_TRANSPORT_DEVICE;
+	else if (strcmp(value, "io-uring") == 0)
+		config->transport = CONFIG_TRANSPORT_IO_URING;
+	else
+		return wrong(problem, option, "is neither fuse-device nor io-uring");
+	return true;
+}
+
 #define parse_later NULL
 
 const struct option config_options[] = {

@@ -87,6 +87,7 @@ enum err answer_status(struct control_call *call)
 	COPY(status.mountpoint, config->mountpoint);
 	COPY(status.contact, config->contact ? config->contact : "");
 	COPY(status.kernel, volume->setup->selftest->text);
+	COPY(status.transport, channel_has_ring(volume->channel) ? "io-uring" : "fuse-device");
 	fill_space(config, &status);
 	fill_store(volume, &status);
 	fill_audit(volume, &status);

@@ -11,10 +11,12 @@
 #include "base/log.h"
 #include "base/secmem.h"
 #include "daemon/patch.h"
+#include "daemon/ring.h"
 
 /* The kernel refuses reads into smaller buffers (FUSE_MIN_READ_BUFFER). */
 #define INIT_BUFFER_LEN 8192
 #define KICK_INTERVAL_NS NS_PER_MS
+#define RING_SWITCH "/sys/module/fuse/parameters/enable_uring"
 
 /* One for each worker thread; everything but the atomics is only its own. */
 struct worker {
@@ -29,10 +31,14 @@ struct worker {
 struct channel {
 	int fd;                       /* -1 once it is the session's */
 	struct patch patch;
+	struct ring *ring;            /* or NULL */
+	struct fuse_session *session; /* once attached */
 	/* INIT, read ahead; handed out with the first read of libfuse. */
 	uint8_t init[INIT_BUFFER_LEN];
 	_Atomic size_t init_len;
 	_Atomic uint64_t generation;  /* of wipes asked for */
+	_Atomic bool is_ring_due;     /* with the first reply, which is INIT's */
+	_Atomic bool is_ring_used;
 	_Atomic bool is_stopping;
 	pthread_key_t at_thread_exit;
 	/* Registering, leaving and kicking: a thread that left is never kicked. */
@@ -160,11 +166,41 @@ static ssize_t hook_read(int fd, void *buffer, size_t size, void *user_data)
 	return got;
 }
 
+static ssize_t length_of(const struct iovec *iov, int count)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++)
+		len += iov[i].iov_len;
+	return (ssize_t)len;
+}
+
+/* The kernel knows now that there will be a ring. */
+static void start_ring(struct channel *channel)
+{
+	atomic_store(&channel->is_ring_due, false);
+	if (ring_start(channel->ring) == ERR_OK) {
+		atomic_store(&channel->is_ring_used, true);
+		return;
+	}
+	log_warning("the kernel does not take the ring: requests come through the device");
+	ring_stop(channel->ring);
+	(void)ring_kick(channel->ring, UINT64_MAX);
+}
+
 static ssize_t hook_writev(int fd, struct iovec *iov, int count, void *user_data)
 {
+	struct channel *channel = the_channel;
+	ssize_t written;
+
 	(void)user_data;
-	patch_reply(&the_channel->patch, iov, count);
-	return writev(fd, iov, count);
+	patch_reply(&channel->patch, iov, count);
+	if (channel->ring && ring_reply(channel->ring, iov, count))
+		return length_of(iov, count);
+	written = writev(fd, iov, count);
+	if (written > 0 && atomic_load_explicit(&channel->is_ring_due, memory_order_relaxed))
+		start_ring(channel);
+	return written;
 }
 
 enum err channel_new(int fd, uint64_t masked, struct channel **channel)
@@ -193,6 +229,7 @@ void channel_free(struct channel *channel)
 {
 	if (!channel)
 		return;
+	ring_free(channel->ring);
 	if (channel->fd >= 0)
 		close(channel->fd);
 	pthread_key_delete(channel->at_thread_exit);
@@ -220,6 +257,47 @@ uint64_t channel_offered(const struct channel *channel)
 	return atomic_load(&channel->patch.offered);
 }
 
+static void serve_request(void *ctx, void *request, size_t len)
+{
+	struct channel *channel = ctx;
+	const struct fuse_buf buffer = {.mem = request, .size = len};
+
+	patch_request(&channel->patch, request, len);
+	fuse_session_process_buf(channel->session, &buffer);
+}
+
+enum err channel_use_ring(struct channel *channel)
+{
+	const struct ring_calls calls = {.ctx = channel, .request = serve_request};
+	enum err err;
+
+	if (!ring_is_built()) {
+		log_warning("requests come through the device: this phifsd was built without io_uring");
+		log_hint("apt-get install liburing-dev, configure --with-io-uring, make install");
+		return ERR_UNSUPPORTED;
+	}
+	if (!(channel_offered(channel) & PATCH_OVER_IO_URING)) {
+		log_warning("requests come through the device: the kernel does not offer io_uring");
+		log_hint("with Linux 6.14 or later: echo Y >" RING_SWITCH ", then restart phifsd");
+		return ERR_UNSUPPORTED;
+	}
+	err = ring_new(channel->fd, &calls, &channel->ring);
+	if (err) {
+		log_warning("requests come through the device: io_uring cannot be set up: %s",
+			    err_text(err));
+		log_hint("sysctl kernel.io_uring_disabled");
+		return err;
+	}
+	channel->patch.has_ring = true;
+	atomic_store(&channel->is_ring_due, true);
+	return ERR_OK;
+}
+
+bool channel_has_ring(const struct channel *channel)
+{
+	return atomic_load(&channel->is_ring_used);
+}
+
 enum err channel_attach(struct channel *channel, struct fuse_session *session)
 {
 	static const struct fuse_custom_io hooks = {.writev = hook_writev, .read = hook_read};
@@ -227,6 +305,7 @@ enum err channel_attach(struct channel *channel, struct fuse_session *session)
 
 	if (result != 0)
 		return err_from_errno(result < 0 ? -result : EINVAL);
+	channel->session = session;
 	channel->fd = -1;
 	return ERR_OK;
 }
@@ -247,6 +326,8 @@ static unsigned int kick(struct channel *channel, uint64_t generation)
 			pthread_kill(w->thread, CHANNEL_SIGNAL);
 	}
 	pthread_mutex_unlock(&channel->mutex);
+	if (channel->ring)
+		lagging += ring_kick(channel->ring, generation);
 	return lagging;
 }
 
@@ -255,6 +336,8 @@ unsigned int channel_wipe(struct channel *channel, int64_t deadline_boot_ns)
 	uint64_t generation = atomic_fetch_add(&channel->generation, 1) + 1;
 	unsigned int lagging;
 
+	if (channel->ring)
+		ring_wipe(channel->ring, generation);
 	/* A worker between its check and read(2) misses a signal: hence again and again. */
 	while ((lagging = kick(channel, generation)) > 0 && clock_boot_ns() < deadline_boot_ns)
 		clock_sleep_ns(KICK_INTERVAL_NS);
@@ -264,6 +347,8 @@ unsigned int channel_wipe(struct channel *channel, int64_t deadline_boot_ns)
 void channel_stop(struct channel *channel)
 {
 	atomic_store(&channel->is_stopping, true);
+	if (channel->ring)
+		ring_stop(channel->ring);
 	kick(channel, UINT64_MAX);
 }
 

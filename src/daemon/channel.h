@@ -1,7 +1,8 @@
 /*
  * The FUSE connection below libfuse (fuse_session_custom_io): sees raw
  * messages (daemon/patch.h), knows every worker's request buffer so that the
- * lock can wipe it, and can end the workers.
+ * lock can wipe it, and can end the workers.  Requests come through /dev/fuse,
+ * most of them through io_uring if that is asked for (daemon/ring.h).
  *
  * libfuse gives its hooks the session's user data, which belongs to fsops, so
  * a process has at most one channel.
@@ -40,6 +41,16 @@ void channel_free(struct channel *channel);
 enum err channel_read_init(struct channel *channel) MUST_CHECK;
 /* The kernel's 64 INIT flags, without the masked ones. */
 uint64_t channel_offered(const struct channel *channel);
+
+/*
+ * Requests shall come through io_uring (daemon/ring.h).  After channel_read_init,
+ * before channel_attach; the kernel hears of it with the reply to INIT.  On an
+ * error, which the log explains, they come through the device.
+ */
+enum err channel_use_ring(struct channel *channel) MUST_CHECK;
+
+/* Whether they do, as the kernel took it. */
+bool channel_has_ring(const struct channel *channel);
 
 /* Instead of fuse_session_mount.  The descriptor is the session's from then on. */
 enum err channel_attach(struct channel *channel, struct fuse_session *session) MUST_CHECK;

@@ -9,6 +9,7 @@
 void patch_init(struct patch *patch, uint64_t masked)
 {
 	patch->masked = masked;
+	patch->has_ring = false;
 	atomic_init(&patch->offered, 0);
 	atomic_init(&patch->init_unique, 0);
 	for (size_t i = 0; i < PATCH_SLOTS; i++)
@@ -62,8 +63,11 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
 static void init_reply(struct patch *patch, const struct iovec *body)
 {
 	uint64_t offered = atomic_load(&patch->offered);
+	uint64_t added = offered & PATCH_DIRECT_IO_ALLOW_MMAP;
 	struct fuse_init_out init;
 
+	if (patch->has_ring)
+		added |= offered & PATCH_OVER_IO_URING;
 	if (body->iov_len < sizeof(init))
 		return;
 	memcpy(&init, body->iov_base, sizeof(init));
@@ -74,9 +78,9 @@ static void init_reply(struct patch *patch, const struct iovec *body)
 	/* Would take the writer's identity away from every WRITE. */
 	init.flags &= ~(uint32_t)FUSE_WRITEBACK_CACHE;
 	init.flags |= (uint32_t)offered & FUSE_PARALLEL_DIROPS;
-	if (offered & PATCH_DIRECT_IO_ALLOW_MMAP) {
+	if (added) {
 		init.flags |= FUSE_INIT_EXT;
-		init.flags2 |= (uint32_t)(PATCH_DIRECT_IO_ALLOW_MMAP >> 32);
+		init.flags2 |= (uint32_t)(added >> 32);
 	}
 	memcpy(body->iov_base, &init, sizeof(init));
 }

@@ -3,7 +3,8 @@
  * messages as they pass (linux/fuse.h).  Pure functions on buffers.
  *
  *   INIT request    flags the tests want to hide are masked (an old kernel)
- *   INIT reply      FUSE_DIRECT_IO_ALLOW_MMAP, FUSE_PARALLEL_DIROPS, our limits
+ *   INIT reply      FUSE_DIRECT_IO_ALLOW_MMAP, FUSE_PARALLEL_DIROPS, our limits;
+ *                   FUSE_OVER_IO_URING if it is wanted
  *   OPEN, CREATE    FOPEN_PARALLEL_DIRECT_WRITES with every FOPEN_DIRECT_IO
  *
  * All of it is only added where the kernel offers it; libfuse versions that set
@@ -20,6 +21,7 @@
 
 /* The 64 INIT flags: `flags` below, `flags2` above. Not in every linux/fuse.h. */
 #define PATCH_DIRECT_IO_ALLOW_MMAP (UINT64_C(1) << 36)
+#define PATCH_OVER_IO_URING        (UINT64_C(1) << 41)
 
 #define PATCH_REQUEST_MAX    (1u << 20) /* bytes of data of one READ or WRITE */
 #define PATCH_READAHEAD_MAX  16384u     /* narrows what one page fault discloses */
@@ -34,6 +36,7 @@
 
 struct patch {
 	uint64_t masked;             /* INIT flags to hide */
+	bool has_ring;               /* set before the reply to INIT */
 	_Atomic uint64_t offered;    /* INIT flags of the kernel, without the masked ones */
 	_Atomic uint64_t init_unique;
 	_Atomic uint64_t opens[PATCH_SLOTS];

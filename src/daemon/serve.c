@@ -59,7 +59,11 @@ static enum err open_channel(struct serve *serve)
 		close(fd);
 		return err;
 	}
-	return channel_read_init(volume->channel);
+	err = channel_read_init(volume->channel);
+	if (!err && volume->config->transport == CONFIG_TRANSPORT_IO_URING)
+		/* The log says why not; the device does as well. */
+		(void)!channel_use_ring(volume->channel);
+	return err;
 }
 
 static enum err make_fsops(struct volume *volume)

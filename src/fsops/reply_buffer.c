@@ -18,6 +18,7 @@ static struct reply_memory *registry; /* protected by registry_mutex */
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_thread_exit;
 static _Thread_local struct reply_memory *this_memory;
+static _Thread_local struct reply_loan *this_loan;
 
 static void memory_free(struct reply_memory *memory)
 {
@@ -80,10 +81,20 @@ static struct reply_memory *memory_register(void)
 	return memory;
 }
 
+void reply_buffer_lend(struct reply_loan *loan)
+{
+	this_loan = loan;
+}
+
 void *reply_buffer(size_t size)
 {
 	if (size > REPLY_MAX)
 		return NULL;
+	if (this_loan) {
+		if (size > this_loan->used)
+			this_loan->used = size;
+		return this_loan->data;
+	}
 	if (!this_memory)
 		this_memory = memory_register();
 	if (!this_memory)

@@ -26,7 +26,18 @@
  */
 void *reply_buffer(size_t size);
 
-/* Wipe the used part of every thread's buffer. */
+/*
+ * Memory of somebody else's in which this thread's replies are built until the
+ * loan ends with NULL: where the transport would have to copy them to.  The lender
+ * wipes it.
+ */
+struct reply_loan {
+	void *data;  /* REPLY_MAX bytes */
+	size_t used; /* of which so many held something */
+};
+void reply_buffer_lend(struct reply_loan *loan);
+
+/* Wipe the used part of every thread's buffer; not of what is lent. */
 void reply_buffers_wipe(void);
 
 #endif

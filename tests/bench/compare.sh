@@ -15,7 +15,7 @@
 # that are wanted.
 . "${srcdir:-.}/tests/bench/lib.sh"
 bench=$builddir/tests/bench/bench-fs
-: "${BENCH_PEERS:=summary gocryptfs securefs through plain}"
+: "${BENCH_PEERS:=summary io-uring gocryptfs securefs through plain}"
 backing=tmpfs
 if [ "${1:-}" = --backing ]; then
 	backing=${2:?tmpfs, ext4 or a directory}
@@ -56,11 +56,17 @@ mount_through() {
 }
 
 mount_plain() { :; }
+mount_io_uring() {
+	TRANSPORT=io-uring new_volume uring && rmdir "$place/io-uring.mnt" &&
+		ln -s "$scratch/uring/mnt" "$place/io-uring.mnt"
+}
+
 mount_summary() { rmdir "$place/summary.mnt" && ln -s "$scratch/bench/mnt/summary" "$place/summary.mnt"; }
 
 is_there() {
 	case $1 in
 	gocryptfs | securefs) command -v "$1" ;;
+	io-uring) grep -q Y /sys/module/fuse/parameters/enable_uring ;;
 	esac >/dev/null
 }
 
@@ -69,7 +75,7 @@ clean_up() {
 		! mountpoint -q "$place/$peer.mnt" || umount -l "$place/$peer.mnt"
 	done
 	[ -z "$through_pid" ] || kill "$through_pid"
-	end_volume bench
+	end_volumes
 	end_collector
 	end_place
 }
@@ -92,9 +98,9 @@ at_exit=clean_up
 { start_collector && new_volume bench; } >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
 set -- "$@" "phifs=$scratch/bench/mnt"
 for peer in $BENCH_PEERS; do
-	is_there "$peer" || { echo "compare.sh: $peer is not installed" >&2; continue; }
+	is_there "$peer" || { echo "compare.sh: $peer is not there" >&2; continue; }
 	mkdir "$place/$peer.mnt"
-	"mount_$peer" >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
+	"mount_$(echo "$peer" | tr - _)" >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
 	set -- "$@" "$peer=$place/$peer.mnt"
 done
 echo "backing: $backing, $(nproc) processors, Linux $(uname -r)"

@@ -12,6 +12,8 @@
 #	$as_nobody COMMAND...     (no function, so that it can be run in the background)
 #	until_true SECONDS COMMAND...
 #
+# TRANSPORT=io-uring in the environment gives every volume that transport.
+#
 # of a volume NAME: $scratch/NAME/{NAME.conf,mnt,ct,st,run,log,pass,key,auditor}.
 . "${srcdir:-.}/tests/cli/lib.sh"
 
@@ -89,6 +91,7 @@ make_volume() {
 	must phifs-key add --config "$make_dir/$1.conf" --passphrase-file "$make_dir/pass" \
 		--keyfile "$make_dir/key" --name host
 	sed -i '/^forward/d' "$make_dir/$1.conf"
+	[ -z "${TRANSPORT:-}" ] || configure "$1" transport "$TRANSPORT"
 	volumes="$volumes $1"
 }
 

@@ -61,6 +61,7 @@ START_TEST(defaults_of_the_smallest_file)
 	ck_assert_int_eq(config->names, CONFIG_NAMES_SEALED);
 	ck_assert_int_eq(config->send, CONFIG_SEND_EACH);
 	ck_assert_int_eq(config->anchor, CONFIG_ANCHOR_ASYNC);
+	ck_assert_int_eq(config->transport, CONFIG_TRANSPORT_DEVICE);
 	ck_assert_ptr_null(config->forward);
 	ck_assert_ptr_null(config->contact);
 	ck_assert_ptr_null(config->unlock_with);
@@ -79,7 +80,8 @@ START_TEST(every_key_reaches_its_member)
 		"\xef\xbb\xbf# comment\n; comment\r\n[volume]\r\nformat = 1\n"
 		"  ciphertext=/data/ehr/\nstate = /s ; why\nmountpoint = /srv/ehr\n"
 		"policy = /p;q\ncontact = IT, ext. 4711 = night\nunlock-with = credential:ehr\n"
-		"anchor = async\nuser = _phifs\nrun-directory = /run/x\n\n"
+		"anchor = async\nuser = _phifs\nrun-directory = /run/x\n"
+		"transport = io-uring\n\n"
 		"[lock]\nidle = never\ngrace = 0s\ndeadline = 1500ms\n"
 		"[ audit ]\nnames = plain\nforward = unix:/run/syslog.sock\nsend = coalesce\n"
 		"sd-id = a@1.2\nsegment-size = 1M\nsegment-age = 2h",
@@ -92,6 +94,7 @@ START_TEST(every_key_reaches_its_member)
 	ck_assert_str_eq(config->unlock_with, "credential:ehr");
 	ck_assert_str_eq(config->user, "_phifs");
 	ck_assert_str_eq(config->run_directory, "/run/x");
+	ck_assert_int_eq(config->transport, CONFIG_TRANSPORT_IO_URING);
 	ck_assert_int_eq(config->idle_ms, CONFIG_NEVER);
 	ck_assert_int_eq(config->grace_ms, 0);
 	ck_assert_int_eq(config->deadline_ms, 1500);
@@ -145,6 +148,7 @@ static const struct {
 	{"[volume]\nformat = 2", "E5: format is not 1: the file is for a later version\n"},
 	{"[volume]\nanchor = strict", "E5: anchor strict is not supported by this version\n"},
 	{"[volume]\nanchor = lazy", "E5: anchor is not async\n"},
+	{"[volume]\ntransport = socket", "E5: transport is neither fuse-device nor io-uring\n"},
 	{"[volume]\nunlock-with = credential:",
 	 "E5: unlock-with is neither a path nor credential:NAME\n"},
 	{"[volume]\nunlock-with = credential:a/b",

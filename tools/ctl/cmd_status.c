@@ -113,6 +113,8 @@ static void print_rest(const struct wire_status *status)
 	print_line("keys", text, false);
 	if (status->kernel[0] != '\0')
 		print_line("kernel", status->kernel, false);
+	if (strcmp(status->transport, "io-uring") == 0)
+		print_line("transport", status->transport, false);
 	if (status->contact[0] != '\0')
 		print_line("contact", status->contact, false);
 	snprintf(text, sizeof(text), "%s, pid %lld%s%s", status->version, (long long)status->pid,

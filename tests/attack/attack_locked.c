@@ -112,7 +112,7 @@ bool roll_back_slots_locked(struct attack *attack)
 	return true;
 }
 
-/* SECURITY.md, "One old object together with its old ledger row": not for whoever has it in memory. */
+/* The pair that SECURITY.md says is not seen is seen by whoever has the object in memory. */
 bool roll_back_pair_locked(struct attack *attack)
 {
 	const struct moment *moment = any_earlier(attack);

@@ -53,7 +53,7 @@ static void explore(struct campaign *campaign, uint64_t seed)
 {
 	struct workload draw = {.random = seed};
 	enum disk_kind kind = kinds[seed % kind_count];
-	struct lives *lives = lives_new(kind, kind != DISK_DIRECTORY && seed / kind_count % 2 == 1, seed);
+	struct lives *lives = lives_new(kind, kind != DISK_DIRECTORY && seed / DISK_KINDS % 2 == 1, seed);
 	uint64_t before = campaign->states;
 	char why[700], how[64];
 	bool is_right = true;

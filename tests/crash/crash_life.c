@@ -58,10 +58,15 @@ struct life {
 
 /* --- a life --------------------------------------------------------------------------------- */
 
+static const char *const stages[] = {"opening", "comparing", "working", "ending"};
+
 static void end_wrong(struct life *life, const char *what)
 {
-	snprintf(life->shared->why, sizeof(life->shared->why), "%s (step %u)", what,
-		 atomic_load(&life->shared->step));
+	struct shared *shared = life->shared;
+
+	snprintf(shared->why, sizeof(shared->why), "%s (%s, step %u%s)", what,
+		 stages[atomic_load(&shared->stage)], atomic_load(&shared->step),
+		 atomic_load(&shared->expects_errors) ? ", the disk is failing" : "");
 	_exit(EXIT_WRONG);
 }
 
@@ -431,7 +436,6 @@ pid_t life_begin(struct lives *lives, const struct life_plan *plan)
 
 bool life_end(struct lives *lives, pid_t life, char *why, size_t size)
 {
-	static const char *const stages[] = {"opening", "comparing", "working", "ending"};
 	const char *stage = stages[life_stage(lives)];
 	int status = 0;
 

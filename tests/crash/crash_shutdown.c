@@ -90,7 +90,7 @@ static void explore(struct campaign *campaign, uint64_t seed)
 	char why[700], how[64];
 	bool is_right = true;
 
-	volume.lives = lives_new(volume.kind, seed / kind_count % 2 == 1, seed);
+	volume.lives = lives_new(volume.kind, seed / DISK_KINDS % 2 == 1, seed);
 	for (unsigned int i = 0; i < LIVES_PER_VOLUME && is_right && !campaign_is_over(campaign); i++) {
 		is_right = live_once(&volume, why, sizeof(why));
 		campaign->states = before + lives_states(volume.lives);

@@ -63,9 +63,15 @@ transaction() {
 sent() { awk '$1 == "s" && $2 > n { n = $2 } END { print n + 0 }' "$scratch/$1.log"; }
 
 # SQLite, which syncs the directory after it removed the rollback journal, takes one that
-# cannot be opened for one that needs no sync.  If it can be opened after the answer, it
-# could before.
-volume_lives() { : <"$scratch/v/mnt"; }
+# cannot be opened for one that needs no sync.  If something in the volume can be opened
+# after the answer, the directory could before; the mount point alone can be opened when
+# the volume is gone from it, too.
+volume_lives() {
+	case $1 in
+	postgres) : <"$scratch/v/mnt/pg/PG_VERSION" ;;
+	*) : <"$scratch/v/mnt/$1.db" ;;
+	esac
+}
 
 write_until_it_fails() {
 	local base=$1 n answer
@@ -78,7 +84,7 @@ write_until_it_fails() {
 		echo "s $n" >>"$scratch/$base.log"
 		transaction "$n" >&"${client_of[1]}" || break
 		read -r answer <&"${client_of[0]}" || break
-		[ "$answer" = "$n" ] && volume_lives || break
+		[ "$answer" = "$n" ] && volume_lives "$base" || break
 		echo "a $n" >>"$scratch/$base.log"
 	done
 	wait

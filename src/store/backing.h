@@ -45,6 +45,12 @@ struct backing_ops {
 	enum err (*pwrite)(struct backing *b, int file, const void *data, size_t len,
 			   uint64_t offset);
 	enum err (*fdatasync)(struct backing *b, int file);
+	/*
+	 * The disk gets what was written to the range, and the call waits for that,
+	 * without making it durable: the next fdatasync has less to do.  Its error is
+	 * one that fdatasync then need not give again.
+	 */
+	enum err (*write_out)(struct backing *b, int file, uint64_t offset, uint64_t len);
 	enum err (*truncate)(struct backing *b, int file, uint64_t size);
 	/* Free the blocks of a range; unsupported is not an error. */
 	enum err (*punch)(struct backing *b, int file, uint64_t offset, uint64_t len);

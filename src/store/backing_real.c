@@ -252,6 +252,21 @@ static enum err real_fdatasync(struct backing *b, int file)
 	return fdatasync(file) < 0 ? err_from_errno(errno) : ERR_OK;
 }
 
+static enum err real_write_out(struct backing *b, int file, uint64_t offset, uint64_t len)
+{
+	const unsigned int all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				 SYNC_FILE_RANGE_WAIT_AFTER;
+
+	(void)b;
+	if (!range_is_valid(offset, len))
+		return ERR_TOO_LARGE;
+	if (sync_file_range(file, (off_t)offset, (off_t)len, all) == 0)
+		return ERR_OK;
+	/* Where there is no such thing, fdatasync does it all. */
+	return errno == ENOSYS || errno == ESPIPE || errno == EOPNOTSUPP ? ERR_OK
+									 : err_from_errno(errno);
+}
+
 static enum err real_truncate(struct backing *b, int file, uint64_t size)
 {
 	int rc;
@@ -420,6 +435,7 @@ static const struct backing_ops real_ops = {
 	.pread = real_pread,
 	.pwrite = real_pwrite,
 	.fdatasync = real_fdatasync,
+	.write_out = real_write_out,
 	.truncate = real_truncate,
 	.punch = real_punch,
 	.size = real_size,

@@ -234,6 +234,15 @@ static void count_dirty(struct store *store, struct content *content)
 	content->load.dirty += BLOCK_COST;
 }
 
+static void note_unwritten(struct content *content, const struct extent *extent)
+{
+	uint64_t end = extent->first + extent->count;
+
+	if (content->unwritten_end == 0 || extent->first < content->unwritten_first)
+		content->unwritten_first = extent->first;
+	content->unwritten_end = larger(content->unwritten_end, end);
+}
+
 /* Everything becomes visible; node->mutex held. */
 static enum err publish(struct batch *batch)
 {
@@ -250,6 +259,7 @@ static enum err publish(struct batch *batch)
 		err = overlay_set(&content->live, extent);
 		if (extent->kind == EXTENT_STREAM) {
 			streamed = true;
+			note_unwritten(content, extent);
 			content->load.streamed += STREAM_COST + extent->count * ENTRY_LEN;
 		} else {
 			count_dirty(batch->store, content);

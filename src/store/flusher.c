@@ -10,9 +10,20 @@
 #include "store/content.h"
 #include "store/node.h"
 
+/*
+ * A long stream is handed to the disk in pieces, one after another, before it is
+ * flushed: else the disk gets hundreds of MiB at once, and whoever makes something
+ * small durable waits behind them.  Not if somebody waits for the file itself.
+ */
+#define PIECE_LEN (512u << 10)
+#define PIECES_MIN 8u   /* shorter ones are flushed as they are */
+#define STRETCHES_MAX 16u /* what came meanwhile is written out too, but not for ever */
+
 struct job {
 	struct job *next;
 	struct content *content; /* pinned */
+	uint64_t offset, end;    /* bytes of the backing file still to be written out */
+	unsigned int stretches;  /* so far */
 	flusher_then *then;      /* may be NULL */
 	void *ctx;
 };
@@ -24,6 +35,7 @@ struct flusher {
 	pthread_cond_t wake, done;
 	struct job *first, *last;
 	bool is_busy, is_stopping;
+	atomic_bool is_hurried;  /* somebody waits for all of the queue */
 };
 
 /* Waits for a move under way: between the rename and the note of it neither is true. */
@@ -97,35 +109,120 @@ static enum err flush(struct store *store, struct content *content)
 	return err;
 }
 
+/* --- writing out in pieces -------------------------------------------------------------- */
+
+/* What has been streamed since, if that is much; node->mutex held. */
+static void next_stretch(struct job *job)
+{
+	struct content *content = job->content;
+	uint64_t first = content->unwritten_first, end = content->unwritten_end;
+
+	job->offset = job->end = 0;
+	content->unwritten_first = content->unwritten_end = 0;
+	if (end - first < (uint64_t)PIECES_MIN * PIECE_LEN / BLOCK_SIZE ||
+	    job->stretches == STRETCHES_MAX)
+		return;
+	job->stretches++;
+	job->offset = layout_page_of_block(first) * BLOCK_SIZE;
+	job->end = layout_page_of_block(end) * BLOCK_SIZE;
+}
+
+/* Is there more of it, and nobody who waits for this file? */
+static bool must_write_out(struct job *job)
+{
+	struct node *node = job->content->node;
+	bool is_wanted;
+
+	pthread_mutex_lock(&node->mutex);
+	is_wanted = job->then != NULL || node->wanted_op > node->flushed_op ||
+		    node->must_op > node->flushed_op;
+	if (job->offset == job->end && !is_wanted)
+		next_stretch(job);
+	pthread_mutex_unlock(&node->mutex);
+	return job->offset < job->end && !is_wanted;
+}
+
+/* The next piece; false: nothing is left to write out, or there is no time for it. */
+static bool write_piece(struct flusher *flusher, struct job *job, enum err *err)
+{
+	struct store *store = flusher->store;
+	uint64_t len;
+	int file;
+
+	if (atomic_load(&flusher->is_hurried) || !must_write_out(job))
+		return false;
+	len = job->end - job->offset < PIECE_LEN ? job->end - job->offset : PIECE_LEN;
+	*err = content_open_file(store, job->content, CONTENT_EXISTING, &file);
+	if (*err == ERR_OK)
+		*err = store->ciphertext->ops->write_out(store->ciphertext, file, job->offset, len);
+	job->offset += len;
+	return *err == ERR_OK;
+}
+
+static void push(struct flusher *flusher, struct job *job)
+{
+	if (flusher->last != NULL)
+		flusher->last->next = job;
+	else
+		flusher->first = job;
+	flusher->last = job;
+}
+
+static struct job *pop(struct flusher *flusher)
+{
+	struct job *job = flusher->first;
+
+	flusher->first = job->next;
+	if (flusher->first == NULL)
+		flusher->last = NULL;
+	job->next = NULL;
+	return job;
+}
+
+/* Some of the job, or all of it; true: it is done. */
+static bool work_on(struct flusher *flusher, struct job *job)
+{
+	struct store *store = flusher->store;
+	enum err err = ERR_OK;
+
+	/* A cut whose flush failed keeps its place: readers need its shrinks. */
+	if (atomic_load(&store->frozen) == ERR_OK) {
+		if (write_piece(flusher, job, &err))
+			return false;
+		if (err == ERR_OK)
+			err = flush(store, job->content);
+	}
+	if (err != ERR_OK)
+		store_freeze(store, err);
+	content_put(store, job->content);
+	committer_cut_ready(store->committer);
+	if (job->then != NULL)
+		job->then(job->ctx);
+	return true;
+}
+
 static void *flusher_main(void *ctx)
 {
 	struct flusher *flusher = ctx;
 
 	pthread_mutex_lock(&flusher->mutex);
 	while (!flusher->is_stopping || flusher->first != NULL) {
-		struct job *job = flusher->first;
-		enum err err = ERR_OK;
+		struct job *job;
+		bool is_done;
 
-		if (job == NULL) {
+		if (flusher->first == NULL) {
 			pthread_cond_wait(&flusher->wake, &flusher->mutex);
 			continue;
 		}
-		flusher->first = job->next;
-		if (flusher->first == NULL)
-			flusher->last = NULL;
+		job = pop(flusher);
 		flusher->is_busy = true;
 		pthread_mutex_unlock(&flusher->mutex);
-		/* A cut whose flush failed keeps its place: readers need its shrinks. */
-		if (atomic_load(&flusher->store->frozen) == ERR_OK)
-			err = flush(flusher->store, job->content);
-		if (err != ERR_OK)
-			store_freeze(flusher->store, err);
-		content_put(flusher->store, job->content);
-		committer_cut_ready(flusher->store->committer);
-		if (job->then != NULL)
-			job->then(job->ctx);
-		free(job);
+		is_done = work_on(flusher, job);
+		if (is_done)
+			free(job);
 		pthread_mutex_lock(&flusher->mutex);
+		if (!is_done)
+			push(flusher, job);
 		flusher->is_busy = false;
 		pthread_cond_broadcast(&flusher->done);
 	}
@@ -133,24 +230,23 @@ static void *flusher_main(void *ctx)
 	return NULL;
 }
 
-static void push(struct flusher *flusher, struct job *job)
+/* --- asking ------------------------------------------------------------------------------ */
+
+static void enqueue(struct flusher *flusher, struct job *job)
 {
 	pthread_mutex_lock(&flusher->mutex);
-	if (flusher->last != NULL)
-		flusher->last->next = job;
-	else
-		flusher->first = job;
-	flusher->last = job;
+	push(flusher, job);
 	pthread_cond_signal(&flusher->wake);
 	pthread_mutex_unlock(&flusher->mutex);
 }
 
+/* node->mutex held. */
 static struct job *job_new(struct content *content, flusher_then *then, void *ctx)
 {
 	struct job *job = malloc(sizeof(*job));
 
 	if (job != NULL) {
-		*job = (struct job){NULL, content, then, ctx};
+		*job = (struct job){.content = content, .then = then, .ctx = ctx};
 		content->flush_queued = true;
 		content_pin(content);
 	}
@@ -165,7 +261,7 @@ void flusher_request(struct flusher *flusher, struct content *content)
 		return;
 	job = job_new(content, NULL, NULL);
 	if (job != NULL) /* else the timer asks again */
-		push(flusher, job);
+		enqueue(flusher, job);
 }
 
 bool flusher_request_then(struct flusher *flusher, struct content *content, flusher_then *then,
@@ -177,7 +273,7 @@ bool flusher_request_then(struct flusher *flusher, struct content *content, flus
 	job = job_new(content, then, ctx);
 	pthread_mutex_unlock(&content->node->mutex);
 	if (job != NULL)
-		push(flusher, job);
+		enqueue(flusher, job);
 	return job != NULL;
 }
 
@@ -204,6 +300,7 @@ bool flusher_drain(struct flusher *flusher, int64_t deadline_ns)
 {
 	bool is_empty;
 
+	atomic_store(&flusher->is_hurried, true);
 	pthread_mutex_lock(&flusher->mutex);
 	for (;;) {
 		is_empty = flusher->first == NULL && !flusher->is_busy;
@@ -212,6 +309,7 @@ bool flusher_drain(struct flusher *flusher, int64_t deadline_ns)
 		clock_cond_wait(&flusher->done, &flusher->mutex, deadline_ns);
 	}
 	pthread_mutex_unlock(&flusher->mutex);
+	atomic_store(&flusher->is_hurried, false);
 	return is_empty;
 }
 

@@ -103,6 +103,14 @@ static enum err fault_fdatasync(struct backing *b, int file)
 	return err == ERR_OK ? inner->ops->fdatasync(inner, file) : err;
 }
 
+static enum err fault_write_out(struct backing *b, int file, uint64_t offset, uint64_t len)
+{
+	struct backing *inner = fault_of(b)->inner;
+	enum err err = strike(fault_of(b), "write_out");
+
+	return err == ERR_OK ? inner->ops->write_out(inner, file, offset, len) : err;
+}
+
 static enum err fault_truncate(struct backing *b, int file, uint64_t size)
 {
 	struct backing *inner = fault_of(b)->inner;
@@ -195,6 +203,7 @@ static const struct backing_ops fault_ops = {
 	.pread = fault_pread,
 	.pwrite = fault_pwrite,
 	.fdatasync = fault_fdatasync,
+	.write_out = fault_write_out,
 	.truncate = fault_truncate,
 	.punch = fault_punch,
 	.size = fault_size,

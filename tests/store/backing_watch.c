@@ -50,7 +50,7 @@ static struct watch *watch_of(struct backing *b)
 static bool fits(enum watch_call wanted, const char *prefix, enum watch_call call,
 		 const char *path)
 {
-	return ((wanted == WATCH_ANY && call != WATCH_READ) || wanted == call) &&
+	return ((wanted == WATCH_ANY && call < WATCH_ANY) || wanted == call) &&
 	       strncmp(path, prefix, strlen(prefix)) == 0;
 }
 
@@ -195,6 +195,17 @@ static enum err watch_fdatasync(struct backing *b, int file)
 	return end(watch, at, watch->inner->ops->fdatasync(watch->inner, file));
 }
 
+static enum err watch_write_out(struct backing *b, int file, uint64_t offset, uint64_t len)
+{
+	struct watch *watch = watch_of(b);
+	size_t at;
+	enum err err = begin_file(watch, WATCH_WRITE_OUT, file, &at);
+
+	if (err != ERR_OK)
+		return err;
+	return end(watch, at, watch->inner->ops->write_out(watch->inner, file, offset, len));
+}
+
 static enum err watch_truncate(struct backing *b, int file, uint64_t size)
 {
 	struct watch *watch = watch_of(b);
@@ -308,6 +319,7 @@ static const struct backing_ops watch_ops = {
 	.pread = watch_pread,
 	.pwrite = watch_pwrite,
 	.fdatasync = watch_fdatasync,
+	.write_out = watch_write_out,
 	.truncate = watch_truncate,
 	.punch = watch_punch,
 	.size = watch_size,

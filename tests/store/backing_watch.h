@@ -28,6 +28,7 @@ enum watch_call {
 	WATCH_SYNC_ALL,
 	WATCH_ANY,
 	WATCH_READ, /* changes nothing: can be held, is not in the log */
+	WATCH_WRITE_OUT, /* neither, but it is in the log */
 };
 
 /* Owns `inner` from then on. */

@@ -30,6 +30,7 @@ int main(int argc, char **argv)
 	wanted = argc > 1 ? argv[1] : NULL;
 	rules_journal(add);
 	rules_streaming(add);
+	rules_flushing(add);
 	rules_recovery(add);
 	rules_history(add);
 	rules_objects(add);

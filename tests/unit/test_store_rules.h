@@ -17,6 +17,7 @@
 typedef void rules_add(const TTest *test);
 void rules_journal(rules_add *add);
 void rules_streaming(rules_add *add);
+void rules_flushing(rules_add *add);
 void rules_recovery(rules_add *add);
 void rules_history(rules_add *add);
 void rules_objects(rules_add *add);

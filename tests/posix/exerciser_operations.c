@@ -54,15 +54,12 @@ bool reopen(struct worker *w, int file)
 
 /* --- reading ---------------------------------------------------------------------------- */
 
-static void do_read(struct worker *w, int file)
+static void read_at(struct worker *w, int file, off_t offset, size_t len)
 {
 	struct model_file *model = model_of(w, file);
-	size_t len, due;
-	off_t offset;
+	size_t due = offset >= model->size ? 0 : (size_t)(model->size - offset);
 	ssize_t got;
 
-	pick_range(w, file, 0, &offset, &len);
-	due = offset >= model->size ? 0 : (size_t)(model->size - offset);
 	if (due > len)
 		due = len;
 	do
@@ -75,6 +72,15 @@ static void do_read(struct worker *w, int file)
 		violation(w, file, offset, len, "pread gives the wrong number of bytes");
 	else
 		compare(w, file, offset, w->buffer, (size_t)got);
+}
+
+static void do_read(struct worker *w, int file)
+{
+	size_t len;
+	off_t offset;
+
+	pick_range(w, file, 0, &offset, &len);
+	read_at(w, file, offset, len);
 }
 
 void check_file(struct worker *w, int file)
@@ -437,6 +443,20 @@ static void do_map_kept(struct worker *w, int file)
 
 /* --- choosing -------------------------------------------------------------------------------- */
 
+/* From one end to the other, which is read ahead of; now and then something changes behind it. */
+static void do_row(struct worker *w, int file)
+{
+	size_t len = (size_t)32768 << pick(w, 3);
+
+	if (file == DIVIDED)
+		return;
+	for (off_t at = 0; at < model_of(w, file)->size; at += (off_t)len) {
+		if (pick(w, 8) == 0)
+			do_write(w, file);
+		read_at(w, file, at, len);
+	}
+}
+
 static const struct operation {
 	const char *name;
 	void (*run)(struct worker *w, int file);
@@ -448,9 +468,10 @@ static const struct operation {
 	{"copy", do_copy, 5},	     {"append", do_append, 4},	{"sync", do_sync, 1},
 	{"durable write", do_durable_write, 1}, {"reopen", do_reopen, 6}, {"send", do_send, 2},
 	{"holes", do_holes, 1},      {"drop", do_drop, 1},	{"check", do_check, 1},
+	{"row", do_row, 3},
 };
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
-#define WEIGHTS    101u
+#define WEIGHTS    104u
 
 static _Atomic uint64_t *counts;
 

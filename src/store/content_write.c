@@ -176,11 +176,14 @@ static void stream_run(void *ctx, unsigned int piece)
 
 static enum err stream_runs(struct batch *batch)
 {
-	enum err err = batch->run_count == 0
-			       ? ERR_OK
-			       : content_open_file(batch->store, batch->content,
-						   CONTENT_CREATE_NEW, &batch->file);
+	enum err err;
 
+	if (batch->run_count == 0)
+		return ERR_OK;
+	err = nonce_source_init(&batch->nonces);
+	if (err == ERR_OK)
+		err = content_open_file(batch->store, batch->content, CONTENT_CREATE_NEW,
+					&batch->file);
 	if (err != ERR_OK)
 		return err;
 	crew_run(batch->store->crew, batch->run_count, stream_run, batch);
@@ -207,9 +210,9 @@ static uint32_t stream_run_length(const struct batch *batch, uint32_t i)
 
 static enum err prepare(struct batch *batch)
 {
-	enum err err = nonce_source_init(&batch->nonces);
+	enum err err = ERR_OK;
 
-	if (err == ERR_OK && batch->rewrites_block0)
+	if (batch->rewrites_block0)
 		err = prepare_dirty(batch, 0, NULL, 0, 0);
 	for (uint32_t i = 0; i < batch->count && err == ERR_OK;) {
 		uint32_t n = 1, from, len;

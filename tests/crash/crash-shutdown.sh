@@ -5,6 +5,7 @@
 some=
 for kind in ext4 xfs; do
 	if can_use crash-shutdown $kind; then
+		campaign crash-sync 2 --on $kind
 		campaign crash-shutdown 3 --on $kind
 		some=$kind
 	else

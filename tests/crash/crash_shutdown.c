@@ -9,7 +9,6 @@
  *
  *     crash-shutdown [--seconds N] [--states N] [--seed S] [--on ext4|xfs] [--first] [--verbose]
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,24 +31,17 @@ struct volume {
 	struct workload draw;
 };
 
-/*
- * One disk after the other, the first one chosen, while nobody runs: ext4 and xfs
- * answer a sync that the shutdown comes upon with success, and what it was for is
- * lost.  A power cut ends the one who is told so; here it could still tell the
- * other disk.
- */
-static bool cut(struct volume *volume, pid_t life)
+/* One disk after the other, the first one chosen; between the two the store goes on. */
+static bool cut(struct volume *volume)
 {
 	unsigned int disks = lives_disks(volume->lives);
 	uint64_t first = workload_below(&volume->draw, disks);
 	bool is_down = true;
 
 	life_expect_errors(volume->lives);
-	kill(life, SIGSTOP);
 	for (unsigned int i = 0; i < disks; i++)
 		is_down &= disk_shut_down(lives_disk(volume->lives, (unsigned int)(first + i) % disks),
 					  (uint32_t)workload_below(&volume->draw, 3));
-	kill(life, SIGCONT);
 	return is_down;
 }
 
@@ -73,7 +65,7 @@ static bool live_once(struct volume *volume, char *why, size_t size)
 	pid_t life = life_begin(volume->lives, &plan);
 
 	wait_for_moment(volume, life);
-	if (!cut(volume, life)) {
+	if (!cut(volume)) {
 		snprintf(why, size, "the file system cannot be shut down");
 		return false;
 	}

@@ -5,25 +5,25 @@
  * notifications, and all that comes before the ring is in use, go through
  * /dev/fuse as ever; so the channel has both.
  *
- *   entry    a message's memory, registered with the kernel: one request in flight
- *   thread   has an io_uring of its own, in which entries wait for requests.  The
- *            kernel gives a request to the thread that submitted the entry
- *   group    the threads of one processor, and their entries.  Processors on which
- *            this process may not run (or that are off) share one more group
+ *   thread   has a message's memory, registered with the kernel: one request in
+ *            flight.  It waits for it in an io_uring of its own
+ *   group    the threads of one processor, which stay on it.  The kernel gives a
+ *            request to the group of the processor that it comes from
  *
  * A reply made on the thread that has the request goes out with the system call
  * that waits for the next one.  One made elsewhere (what waited for a flush) is
- * handed to a thread of the group that waits.
+ * handed to the request's thread, which has nothing else to do: so it never waits
+ * behind somebody else's request.
  *
- * Parked requests keep their entries.  A thread whose request is parked registers
- * another one, so that a group always has as many for ordinary requests as it has
- * threads, until RING_ENTRIES_MAX of all groups or its share of them are made:
- * then what comes from that processor waits for a parked one, as the kernel can
- * give it to nobody.  Entries are kept: locked memory is at most RING_ENTRIES_MAX
- * times RING_MESSAGE_SIZE, and begins with one entry for each thread.
+ * A parked request keeps its thread.  A group makes another one then, so that it
+ * always has RING_GROUP_THREADS (fewer with more than 32 processors) for ordinary
+ * requests, until it has RING_GROUP_THREADS_MAX or all have RING_THREADS_MAX: then
+ * what comes from that processor waits for a parked one, as the kernel can give it
+ * to nobody.  Threads stay.  Each has RING_MESSAGE_SIZE of locked memory, all at
+ * most 257 MiB.
  *
- * Wiping.  The kernel fills an entry on the thread that has it, inside that
- * thread's system call.  So each thread wipes what it has, outside of one.
+ * Wiping.  The kernel fills a message inside its thread's system call.  So each
+ * thread wipes its own, outside of one.
  */
 #ifndef PHIFS_DAEMON_RING_H
 #define PHIFS_DAEMON_RING_H
@@ -35,9 +35,9 @@
 
 #include "base/err.h"
 
-#define RING_ENTRIES_MAX       256u /* 257 MiB */
-#define RING_GROUP_ENTRIES_MAX 32u
-#define RING_THREADS_MAX       4u   /* of a group */
+#define RING_GROUP_THREADS     4u
+#define RING_GROUP_THREADS_MAX 32u
+#define RING_THREADS_MAX       256u
 
 struct ring;
 
@@ -51,9 +51,9 @@ struct ring_calls {
 bool ring_is_built(void);
 
 /*
- * Makes threads, their io_urings and entries for a connection, and does not touch
+ * Makes threads, their messages and io_urings for a connection, and does not touch
  * it yet.  ERR_UNSUPPORTED: not built; else what the kernel refused.  `fd` stays
- * the caller's and must stay open until ring_free.
+ * the caller's and open until the threads have ended.
  */
 enum err ring_new(int fd, const struct ring_calls *calls, struct ring **ring) MUST_CHECK;
 /* Ends the threads, waits for them.  NULL is harmless. */
@@ -72,7 +72,7 @@ enum err ring_start(struct ring *ring) MUST_CHECK;
  */
 bool ring_reply(struct ring *ring, const struct iovec *iov, int count);
 
-/* From now on the threads wipe their entries for `generation`; see ring_kick. */
+/* From now on the threads wipe their messages for `generation`; see ring_kick. */
 void ring_wipe(struct ring *ring, uint64_t generation);
 /* From now on the threads end. */
 void ring_stop(struct ring *ring);

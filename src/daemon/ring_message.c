@@ -8,7 +8,7 @@
 /* What libfuse sees of a request in front of its payload. */
 #define HEADERS_MAX (sizeof(struct fuse_in_header) + RING_OP_IN_MAX)
 /* All structures in which requests begin are multiples of it. */
-#define ALIGNMENT   sizeof(uint64_t)
+#define ALIGNMENT sizeof(uint64_t)
 
 _Static_assert(sizeof(struct ring_in_out) == 32, "the kernel's");
 _Static_assert(sizeof(struct ring_header) == 288, "the kernel's");

@@ -1,9 +1,9 @@
 /*
  * What ring.c (life, replies, kicks) and ring_thread.c (the loop) share.
  *
- * An entry is at any time one of: registered, and then `holder` has it; in the
- * hands of the thread whose `current` it is; parked, and nobody's but whose reply
- * takes it out of `uniques`; handed over, in its group's list.
+ * A thread's message is at any time one of: registered, and the kernel's while
+ * the thread is in a system call; in the thread's hands; parked, and nobody's but
+ * whose reply takes its number out of `uniques`; handed over, and the thread's again.
  */
 #ifndef PHIFS_DAEMON_RING_PRIVATE_H
 #define PHIFS_DAEMON_RING_PRIVATE_H
@@ -18,75 +18,62 @@
 
 #include "daemon/ring_message.h"
 
-struct ring_thread;
 struct ring_group;
-
-struct ring_entry {
-	struct ring_message message;
-	struct iovec iov[2];            /* header and payload, for the kernel */
-	uint64_t commit_id;
-	struct ring_group *group;
-	struct ring_entry *next;        /* in group.handed */
-	_Atomic(struct ring_thread *) holder;
-	uint16_t queue;                 /* number of a processor */
-	bool is_fresh;                  /* the holder's: has a request that was not looked at yet */
-};
 
 struct ring_thread {
 	struct ring *ring;
 	struct ring_group *group;
+	unsigned int number;            /* of ring.threads */
 	pthread_t thread;
 	int wake;                       /* eventfd */
-	_Atomic bool is_waiting;        /* may be in the kernel */
+	struct ring_message message;
+	struct iovec iov[2];            /* header and payload, for the kernel */
+	_Atomic bool is_handed;         /* a parked request has its reply */
 	_Atomic bool is_gone;
-	_Atomic unsigned int available; /* entries of which it is the holder */
 	_Atomic uint64_t wiped;         /* generation of the last wipe */
 	/* Only its own: */
+	uint64_t unique;                /* the request in the message; 0: none yet */
+	bool is_serving;                /* that request, now */
+	bool is_answered;               /* it has its reply */
+	bool is_parked;
+	bool has_request;               /* that was not looked at yet */
+	bool is_lost;                   /* the kernel does not take the message any more */
 	uint64_t wake_count;            /* where `wake` is read to */
-	struct ring_entry *current;
-	uint64_t unique;                /* the request in it */
-	bool is_answered;               /* `current` has its reply */
 #if HAVE_LIBURING
 	struct io_uring io;
 #endif
 };
 
 struct ring_group {
-	int processor;                  /* its threads stay there; -1: anywhere */
-	unsigned int thread_count;
-	unsigned int entries_max;
-	_Atomic unsigned int entries;
-	_Atomic int in_play;            /* entries that are not parked */
-	_Atomic(struct ring_entry *) handed; /* replied to elsewhere, to be committed */
-	struct ring_thread threads[RING_THREADS_MAX];
+	unsigned int processor;
+	unsigned int threads_wanted;    /* with requests that are not parked */
+	_Atomic unsigned int threads;
+	_Atomic int in_play;            /* threads whose request is not parked */
 };
 
 struct ring {
 	int fd;
 	struct ring_calls calls;
 	unsigned int processors;        /* queues of the kernel */
-	unsigned int group_count;
-	unsigned int threads_made;
-	struct ring_group *groups;
+	struct ring_group *groups;      /* one for each */
 	_Atomic uint64_t generation;    /* of wipes asked for */
 	_Atomic bool is_stopping;
-	_Atomic unsigned int entry_count;
-	struct ring_entry entries[RING_ENTRIES_MAX];
-	/* The request that an entry has and that has no reply, or 0. */
-	_Atomic uint64_t uniques[RING_ENTRIES_MAX];
+	_Atomic unsigned int thread_count;
+	struct ring_thread threads[RING_THREADS_MAX];
+	/* The request that a thread's message has and that has no reply, or 0. */
+	_Atomic uint64_t uniques[RING_THREADS_MAX];
 
-	pthread_mutex_t mutex;
+	pthread_mutex_t mutex;          /* making threads, and: */
 	pthread_cond_t changed;
-	/* Under `mutex`, for the start: */
-	unsigned int threads_ready;     /* io_uring made, or not: see err */
+	unsigned int threads_ready;     /* have their io_uring, or not: see err */
 	unsigned int threads_registered;
 	bool is_started;
 	enum err err;
-	bool has_entry[RING_ENTRIES_MAX]; /* queues in which the kernel took one */
+	bool has_thread[RING_THREADS_MAX]; /* queues of which the kernel took one */
 };
 
-/* Another entry of a queue, not registered yet; NULL: there may be no more, or no memory. */
-struct ring_entry *ring_entry_new(struct ring_group *group, struct ring *ring, unsigned int queue);
+/* One more, if there may be one; on an error there is none. */
+enum err ring_thread_add(struct ring *ring, struct ring_group *group) MUST_CHECK;
 
 void *ring_thread_main(void *thread);
 

@@ -9,63 +9,72 @@
 #include "daemon/ring_private.h"
 #include "fsops/reply_buffer.h"
 
-/* More than entries and the wake-up: a place is never missing for long. */
-#define SUBMISSIONS 64u
-/* Answers that the kernel owes at one time. */
-#define COMPLETIONS 256u
+/* A message, a wake-up, and room. */
+#define SUBMISSIONS 4u
 /* No processor has this number: a registration that must fail. */
-#define NO_QUEUE    UINT16_MAX
+#define NO_QUEUE UINT16_MAX
 
 _Thread_local struct ring_thread *ring_this_thread;
 
 /* --- what goes to the kernel ---------------------------------------------------- */
 
+/* There are more places than a thread ever uses: NULL is for the compiler. */
 static struct io_uring_sqe *place(struct ring_thread *thread)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&thread->io);
 
-	if (!sqe) {
-		(void)io_uring_submit(&thread->io);
-		sqe = io_uring_get_sqe(&thread->io);
-	}
+	if (!sqe)
+		log_error("an io_uring takes nothing any more");
 	return sqe;
 }
 
 /* The place is of double size: a command lies in the second half. */
-static void prepare(struct io_uring_sqe *sqe, enum ring_command_number number,
-		    const struct ring_command *what)
+static struct io_uring_sqe *command(struct ring_thread *thread, enum ring_command_number number,
+				    const struct ring_command *what)
 {
+	struct io_uring_sqe *sqe = place(thread);
+
+	if (!sqe)
+		return NULL;
 	memset(sqe, 0, 2 * sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->cmd_op = number;
 	memcpy((uint8_t *)sqe + offsetof(struct io_uring_sqe, cmd), what, sizeof(*what));
+	return sqe;
 }
 
-static void command(struct ring_thread *thread, struct ring_entry *entry,
-		    enum ring_command_number number)
+static void commit(struct ring_thread *thread)
 {
-	struct io_uring_sqe *sqe = place(thread);
-	const struct ring_command what = {.commit_id = entry->commit_id, .queue = entry->queue};
+	const struct ring_command what = {.commit_id = thread->unique,
+					  .queue = (uint16_t)thread->group->processor};
+	struct io_uring_sqe *sqe = command(thread, RING_COMMIT_AND_FETCH, &what);
 
-	if (!sqe) {
-		log_error("an io_uring takes nothing any more");
+	if (sqe)
+		io_uring_sqe_set_data(sqe, &thread->message);
+}
+
+static void register_message(struct ring_thread *thread)
+{
+	const struct ring_command what = {.queue = (uint16_t)thread->group->processor};
+	struct io_uring_sqe *sqe = command(thread, RING_REGISTER, &what);
+
+	if (!sqe)
 		return;
-	}
-	prepare(sqe, number, &what);
-	if (number == RING_REGISTER) {
-		sqe->addr = (uintptr_t)entry->iov;
-		sqe->len = 2;
-	}
-	io_uring_sqe_set_data(sqe, entry);
-	entry->is_fresh = false;
-	atomic_store(&entry->holder, thread);
-	atomic_fetch_add(&thread->available, 1);
+	sqe->addr = (uintptr_t)thread->iov;
+	sqe->len = 2;
+	io_uring_sqe_set_data(sqe, &thread->message);
 }
 
-static void commit(struct ring_thread *thread, struct ring_entry *entry)
+/* After a registration that it cannot take the kernel waits for no further one. */
+static void refuse(struct ring_thread *thread)
 {
-	command(thread, entry, RING_COMMIT_AND_FETCH);
+	const struct ring_command what = {.queue = NO_QUEUE};
+	struct io_uring_sqe *sqe = command(thread, RING_REGISTER, &what);
+
+	if (sqe)
+		io_uring_sqe_set_data(sqe, NULL);
+	(void)io_uring_submit(&thread->io);
 }
 
 static void arm_wake(struct ring_thread *thread)
@@ -78,76 +87,66 @@ static void arm_wake(struct ring_thread *thread)
 	io_uring_sqe_set_data(sqe, thread);
 }
 
-static void add_entry(struct ring_thread *thread, unsigned int queue)
-{
-	struct ring_entry *entry = ring_entry_new(thread->group, thread->ring, queue);
-
-	if (entry)
-		command(thread, entry, RING_REGISTER);
-}
-
-/* Those that other threads replied to.  The first to look takes all. */
-static void take_handed(struct ring_thread *thread)
-{
-	struct ring_entry *entry = NULL;
-
-	if (atomic_load(&thread->group->handed))
-		entry = atomic_exchange(&thread->group->handed, NULL);
-	while (entry) {
-		struct ring_entry *next = entry->next;
-
-		commit(thread, entry);
-		entry = next;
-	}
-}
-
 /* --- a request -------------------------------------------------------------------- */
 
-static void serve(struct ring_thread *thread, struct ring_entry *entry, void *request, size_t len)
+static void serve(struct ring_thread *thread, void *request, size_t len)
 {
 	struct ring *ring = thread->ring;
-	struct reply_loan loan = {.data = entry->message.payload};
+	struct reply_loan loan = {.data = thread->message.payload};
 
 	/* A reply is built where it has to be, unless the request lies there. */
-	if (entry->message.header->entry.payload_len == 0)
+	if (thread->message.header->entry.payload_len == 0)
 		reply_buffer_lend(&loan);
+	thread->is_serving = true;
 	ring->calls.request(ring->calls.ctx, request, len);
+	thread->is_serving = false;
 	reply_buffer_lend(NULL);
-	ring_message_note(&entry->message, loan.used);
+	ring_message_note(&thread->message, loan.used);
 }
 
-/* Others shall find an entry while this request waits. */
-static void replace(struct ring_thread *thread, unsigned int queue)
+/* Others shall find a thread while this one takes no request. */
+static void leave_play(struct ring_thread *thread)
 {
-	int in_play = atomic_fetch_sub(&thread->group->in_play, 1) - 1;
+	struct ring_group *group = thread->group;
 
-	if (in_play < (int)thread->group->thread_count)
-		add_entry(thread, queue);
+	if (atomic_fetch_sub(&group->in_play, 1) - 1 < (int)group->threads_wanted)
+		/* At the limit they wait for a parked one. */
+		(void)!ring_thread_add(thread->ring, group);
 }
 
-static void take_request(struct ring_thread *thread, struct ring_entry *entry)
+/* True if a parked request has its reply, which goes out with the next system call. */
+static bool take_handed(struct ring_thread *thread)
 {
-	const unsigned int queue = entry->queue;
-	const uint64_t unique = entry->message.header->entry.commit_id;
+	if (!atomic_exchange(&thread->is_handed, false))
+		return false;
+	if (thread->is_parked)
+		atomic_fetch_add(&thread->group->in_play, 1);
+	thread->is_parked = false;
+	commit(thread);
+	return true;
+}
+
+static void take_request(struct ring_thread *thread)
+{
 	void *request;
 	size_t len;
 
-	entry->commit_id = unique;
-	thread->current = entry;
-	thread->unique = unique;
+	thread->has_request = false;
+	thread->unique = thread->message.header->entry.commit_id;
 	thread->is_answered = false;
-	if (ring_message_request(&entry->message, &request, &len) == ERR_OK) {
-		atomic_store(&thread->ring->uniques[entry - thread->ring->entries], unique);
-		serve(thread, entry, request, len);
+	if (ring_message_request(&thread->message, &request, &len) == ERR_OK) {
+		atomic_store(&thread->ring->uniques[thread->number], thread->unique);
+		serve(thread, request, len);
 	} else {
-		ring_message_reply_error(&entry->message, unique, EIO);
+		ring_message_reply_error(&thread->message, thread->unique, EIO);
 		thread->is_answered = true;
 	}
-	thread->current = NULL;
-	if (thread->is_answered)
-		commit(thread, entry);
-	else
-		replace(thread, queue);
+	if (thread->is_answered) {
+		commit(thread);
+	} else if (!take_handed(thread)) {
+		thread->is_parked = true;
+		leave_play(thread);
+	}
 }
 
 static bool is_end_of_connection(int result)
@@ -156,119 +155,77 @@ static bool is_end_of_connection(int result)
 	       result == -ENODEV;
 }
 
-/* The kernel does not have it any more, and nobody will. */
-static void lose(struct ring_thread *thread, struct ring_entry *entry, int result)
+/* Another thread takes the place of one that the kernel does not know any more. */
+static void lose(struct ring_thread *thread, int result)
 {
-	/* It never had a request: ring_start has said what there is to say. */
-	if (is_end_of_connection(result) || entry->commit_id == 0) {
-		atomic_fetch_sub(&thread->group->in_play, 1);
+	thread->is_lost = true;
+	/* One that never had a request: ring_start says what there is to say. */
+	if (is_end_of_connection(result) || thread->unique == 0)
 		return;
-	}
-	log_error("an entry of the ring is lost: %s", strerror(-result));
-	replace(thread, entry->queue);
+	log_error("a thread of the ring is lost: %s", strerror(-result));
+	leave_play(thread);
 }
 
-/* `what`: the thread itself for a wake-up, NULL for nothing. */
-static void complete(struct ring_thread *thread, void *what, int result)
+/* `what`: the message, the thread itself for a wake-up, NULL for nothing. */
+static void complete(struct ring_thread *thread, const void *what, int result)
 {
-	struct ring_entry *entry = what;
-
-	if (!what)
-		return;
-	if (what == thread) {
+	if (what == thread)
 		arm_wake(thread);
-		return;
-	}
-	atomic_store(&entry->holder, NULL);
-	atomic_fetch_sub(&thread->available, 1);
-	if (result < 0)
-		lose(thread, entry, result);
-	else
-		take_request(thread, entry);
+	else if (what && result < 0)
+		lose(thread, result);
+	else if (what)
+		thread->has_request = true;
 }
 
-/* One after the other, and each reply goes out before the next request is looked at. */
 static void complete_all(struct ring_thread *thread)
 {
 	struct io_uring_cqe *cqe;
 
 	while (io_uring_peek_cqe(&thread->io, &cqe) == 0) {
-		void *what = io_uring_cqe_get_data(cqe);
-		int result = cqe->res;
-
+		complete(thread, io_uring_cqe_get_data(cqe), cqe->res);
 		io_uring_cqe_seen(&thread->io, cqe);
-		complete(thread, what, result);
-		if (io_uring_cq_ready(&thread->io) > 0)
-			(void)io_uring_submit(&thread->io);
 	}
 }
 
-/* --- wiping ------------------------------------------------------------------------ */
-
-/* Entries of which the kernel has said something: a request, or that it did not take it. */
-static bool mark_fresh(struct ring_thread *thread)
-{
-	struct io_uring_cqe *cqe;
-	unsigned int head;
-	bool has_failed = false;
-
-	io_uring_for_each_cqe(&thread->io, head, cqe) {
-		void *what = io_uring_cqe_get_data(cqe);
-
-		if (what && what != thread) {
-			((struct ring_entry *)what)->is_fresh = true;
-			has_failed = has_failed || cqe->res < 0;
-		}
-	}
-	return has_failed;
-}
-
-/* Outside of a system call the kernel fills nothing of this thread's. */
+/*
+ * Outside of a system call the kernel does not fill the message.  A request that
+ * has come already is newer than the wish to wipe; one that is parked is wiped
+ * when it has its reply.
+ */
 static void wipe_if_asked(struct ring_thread *thread)
 {
-	struct ring *ring = thread->ring;
-	uint64_t generation = atomic_load(&ring->generation);
-	unsigned int count = atomic_load(&ring->entry_count);
+	uint64_t generation = atomic_load(&thread->ring->generation);
 
 	if (atomic_load_explicit(&thread->wiped, memory_order_relaxed) == generation)
 		return;
-	/* What was handed over before this was asked for is somebody's now: perhaps ours. */
-	take_handed(thread);
-	/* Replies that are not sent yet have to be whole. */
+	(void)take_handed(thread);
+	/* A reply that is not sent yet has to be whole. */
 	(void)io_uring_submit(&thread->io);
-	(void)mark_fresh(thread);
-	for (unsigned int i = 0; i < count; i++) {
-		struct ring_entry *entry = &ring->entries[i];
-
-		if (atomic_load(&entry->holder) == thread && !entry->is_fresh)
-			ring_message_wipe(&entry->message);
-	}
+	complete_all(thread);
+	if (!thread->has_request && !thread->is_parked)
+		ring_message_wipe(&thread->message);
 	secmem_wipe_stack();
-	atomic_store(&thread->wiped, generation);
+	if (!thread->is_parked)
+		atomic_store(&thread->wiped, generation);
 }
 
 /* --- life --------------------------------------------------------------------------- */
 
+/* Where this process may not run, or for a processor that is off, it stays where it is. */
 static void stay_on_processor(const struct ring_group *group)
 {
 	cpu_set_t set;
 
-	if (group->processor < 0)
-		return;
 	CPU_ZERO(&set);
-	CPU_SET((unsigned int)group->processor, &set);
-	/* Elsewhere it works, too. */
+	CPU_SET(group->processor, &set);
 	(void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
 /* DEFER_TASKRUN: requests are copied when this thread waits, and never interrupt it. */
 static enum err make_io(struct ring_thread *thread)
 {
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN,
-		.cq_entries = COMPLETIONS,
-	};
+	struct io_uring_params params = {.flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER |
+						  IORING_SETUP_DEFER_TASKRUN};
 	int result = io_uring_queue_init_params(SUBMISSIONS, &thread->io, &params);
 
 	if (result == 0) {
@@ -301,66 +258,41 @@ static bool wait_for_start(struct ring_thread *thread, enum err err)
 	return is_started;
 }
 
-/* After a registration that it cannot take the kernel waits for no further one. */
-static void refuse(struct ring_thread *thread)
-{
-	struct io_uring_sqe *sqe = place(thread);
-	const struct ring_command what = {.queue = NO_QUEUE};
-
-	if (!sqe)
-		return;
-	prepare(sqe, RING_REGISTER, &what);
-	io_uring_sqe_set_data(sqe, NULL);
-	(void)io_uring_submit(&thread->io);
-}
-
-/* What the kernel did not take is there at once. */
-static void look_at_registrations(struct ring_thread *thread)
+/* If the kernel does not take it, it says so at once. */
+static void enter(struct ring_thread *thread)
 {
 	struct ring *ring = thread->ring;
-	unsigned int count = atomic_load(&ring->entry_count);
 
-	if (mark_fresh(thread))
+	arm_wake(thread);
+	register_message(thread);
+	(void)io_uring_submit(&thread->io);
+	complete_all(thread);
+	if (thread->is_lost)
 		refuse(thread);
 	pthread_mutex_lock(&ring->mutex);
-	for (unsigned int i = 0; i < count; i++)
-		if (atomic_load(&ring->entries[i].holder) == thread && !ring->entries[i].is_fresh)
-			ring->has_entry[ring->entries[i].queue] = true;
+	if (!thread->is_lost)
+		ring->has_thread[thread->group->processor] = true;
 	ring->threads_registered++;
 	pthread_cond_broadcast(&ring->changed);
 	pthread_mutex_unlock(&ring->mutex);
-}
-
-/* Those that ring_new made for this thread. */
-static void register_entries(struct ring_thread *thread)
-{
-	struct ring *ring = thread->ring;
-	unsigned int count = atomic_load(&ring->entry_count);
-
-	arm_wake(thread);
-	for (unsigned int i = 0; i < count; i++)
-		if (atomic_load(&ring->entries[i].holder) == thread)
-			command(thread, &ring->entries[i], RING_REGISTER);
-	(void)io_uring_submit(&thread->io);
-	look_at_registrations(thread);
 }
 
 static void run(struct ring_thread *thread)
 {
 	struct ring *ring = thread->ring;
 
-	register_entries(thread);
+	enter(thread);
 	for (;;) {
-		take_handed(thread);
+		(void)take_handed(thread);
 		wipe_if_asked(thread);
 		if (atomic_load(&ring->is_stopping))
 			break;
-		/* After this store nobody hands over without a wake-up. */
-		atomic_store(&thread->is_waiting, true);
-		if (!atomic_load(&thread->group->handed))
+		if (!thread->has_request) {
 			(void)io_uring_submit_and_wait(&thread->io, 1);
-		atomic_store(&thread->is_waiting, false);
-		complete_all(thread);
+			complete_all(thread);
+		}
+		if (thread->has_request)
+			take_request(thread);
 	}
 	(void)io_uring_submit(&thread->io);
 }
@@ -377,6 +309,8 @@ void *ring_thread_main(void *arg)
 		run(thread);
 	if (!err)
 		io_uring_queue_exit(&thread->io);
+	if (!thread->is_parked)
+		ring_message_wipe(&thread->message);
 	secmem_wipe_stack();
 	atomic_store(&thread->is_gone, true);
 	return NULL;

@@ -65,6 +65,36 @@ START_TEST(test_init_of_a_modern_kernel)
 }
 END_TEST
 
+/* The ring is offered and wanted, or it is not in the reply. */
+START_TEST(test_init_of_a_ring)
+{
+	static const struct {
+		uint64_t offered, masked;
+		bool has_ring;
+		uint32_t flags2;
+	} cases[] = {
+		{FUSE_INIT_EXT | PATCH_OVER_IO_URING, 0, true, 1u << 9},
+		{FUSE_INIT_EXT | PATCH_OVER_IO_URING, 0, false, 0},
+		{FUSE_INIT_EXT | PATCH_OVER_IO_URING, PATCH_OVER_IO_URING, true, 0},
+		{FUSE_INIT_EXT, 0, true, 0},
+		{MODERN | PATCH_OVER_IO_URING, 0, true, 1u << 9 | 1u << 4},
+	};
+	static struct patch patch;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fuse_init_out out = {0};
+		struct init_request request;
+
+		make_init(&request, cases[i].offered);
+		patch_init(&patch, cases[i].masked);
+		patch_request(&patch, &request, sizeof(request));
+		patch.has_ring = cases[i].has_ring;
+		reply(&patch, 2, 0, &out, sizeof(out));
+		ck_assert_uint_eq(out.flags2, cases[i].flags2);
+	}
+}
+END_TEST
+
 /* The mask hides a feature from libfuse and from the patch. */
 START_TEST(test_init_masked)
 {
@@ -208,5 +238,6 @@ START_TEST(test_truncated)
 }
 END_TEST
 
-UNIT_MAIN("daemon_patch", test_init_of_a_modern_kernel, test_init_masked, test_init_of_old_kernels,
-	  test_open, test_create, test_others_are_left_alone, test_many_in_flight, test_truncated)
+UNIT_MAIN("daemon_patch", test_init_of_a_modern_kernel, test_init_of_a_ring, test_init_masked,
+	  test_init_of_old_kernels, test_open, test_create, test_others_are_left_alone,
+	  test_many_in_flight, test_truncated)

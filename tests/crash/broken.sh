@@ -45,7 +45,7 @@ fi
 
 same_switches
 ok $? 'broken.list has every switch of src/store'
-"$builddir/tests/crash/rules-broken" </dev/null >"$log" 2>&1
+CK_DEFAULT_TIMEOUT=120 "$builddir/tests/crash/rules-broken" </dev/null >"$log" 2>&1
 ok $? 'with nothing broken every case passes'
 broken 1 2 >"$log.list"
 while read -r rule name; do

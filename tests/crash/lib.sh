@@ -23,7 +23,7 @@ ok() {
 	if [ "$1" -eq 0 ]; then
 		echo "ok $number - $2"
 	else
-		grep -v "$noise" "$log" | tail -n 20 | sed 's/^/# /'
+		{ grep '^not ok' "$log"; grep -v "$noise" "$log" | tail -n 20; } | sed 's/^/# /'
 		echo "not ok $number - $2"
 		failed=1
 	fi

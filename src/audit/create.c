@@ -59,7 +59,7 @@ static enum err make_files(int dir_fd, struct identity *identity, struct audit_s
 	memcpy(state->sealed.chain.hash, identity->hash, SHA256_LEN);
 	state->is_clean = true;
 	err = state_create(dir_fd, state);
-	return err == ERR_OK ? io_fsync_dir(dir_fd) : err;
+	return err == ERR_OK ? io_fsync(dir_fd) : err;
 }
 
 static enum err open_directory(const char *directory, int *dir_fd)

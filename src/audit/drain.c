@@ -104,8 +104,8 @@ static enum err finish_segment(struct drain *drain)
 
 	if (err == ERR_OK && ftruncate(drain->fd, (off_t)drain->offset) < 0)
 		err = err_from_errno(errno);
-	if (err == ERR_OK && fdatasync(drain->fd) < 0)
-		err = err_from_errno(errno);
+	if (err == ERR_OK)
+		err = io_fdatasync(drain->fd);
 	close(drain->fd);
 	drain->fd = -1;
 	return err;
@@ -199,8 +199,8 @@ enum err drain_sync(struct audit *audit)
 	struct drain *drain = &audit->drain;
 	enum err err = empty_ring(audit);
 
-	if (err == ERR_OK && drain->is_dirty && fdatasync(drain->fd) < 0)
-		err = err_from_errno(errno);
+	if (err == ERR_OK && drain->is_dirty)
+		err = io_fdatasync(drain->fd);
 	if (err != ERR_OK)
 		return err;
 	drain->is_dirty = false;

@@ -191,8 +191,10 @@ static enum err close_written(struct walk *walk)
 
 	if (walk->fd < 0)
 		return ERR_OK;
-	if (ftruncate(walk->fd, (off_t)walk->result->end.offset) < 0 || fsync(walk->fd) < 0)
+	if (ftruncate(walk->fd, (off_t)walk->result->end.offset) < 0)
 		err = err_from_errno(errno);
+	else
+		err = io_fsync(walk->fd);
 	close(walk->fd);
 	walk->fd = -1;
 	return err;
@@ -215,7 +217,7 @@ static enum err ring_header(struct walk *walk, const struct ring_entry *entry)
 	segment_name(header.number, name);
 	if (err == ERR_OK)
 		err = io_create_file(walk->dir_fd, name, entry->data, len, 0600);
-	return err == ERR_OK ? io_fsync_dir(walk->dir_fd) : err;
+	return err == ERR_OK ? io_fsync(walk->dir_fd) : err;
 }
 
 static enum err walk_ring(struct walk *walk, const struct ring *ring)

@@ -187,6 +187,7 @@ enum err rotate_segment(struct audit *audit, bool is_rotation, const char *recov
 enum err rotate_prepare_spare(struct audit *audit)
 {
 	int fd, result;
+	enum err err;
 
 	if (audit->drain.spare_fd >= 0)
 		return ERR_OK;
@@ -198,12 +199,11 @@ enum err rotate_prepare_spare(struct audit *audit)
 		return err_from_errno(errno);
 	/* Preallocated and flushed now: its blocks are there whatever happens. */
 	result = posix_fallocate(fd, 0, (off_t)audit->config.segment_size);
-	if (result == 0 && fsync(fd) < 0)
-		result = errno;
-	if (result != 0) {
+	err = result != 0 ? err_from_errno(result) : io_fsync(fd);
+	if (err != ERR_OK) {
 		unlinkat(audit->dir_fd, spare_name, 0);
 		close(fd);
-		return err_from_errno(result);
+		return err;
 	}
 	audit->drain.spare_fd = fd;
 	return ERR_OK;
@@ -223,15 +223,15 @@ enum err rotate_take_spare(struct audit *audit, uint32_t number, const uint8_t *
 		drain->allocated = audit->config.segment_size;
 		err = drain_clear_ahead(drain, drain->spare_fd);
 	}
-	if (err == ERR_OK && fdatasync(drain->spare_fd) < 0)
-		err = err_from_errno(errno);
+	if (err == ERR_OK)
+		err = io_fdatasync(drain->spare_fd);
 	segment_name(number, name);
 	if (err == ERR_OK && faccessat(audit->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		err = ERR_EXISTS;
 	if (err == ERR_OK && renameat(audit->dir_fd, spare_name, audit->dir_fd, name) < 0)
 		err = err_from_errno(errno);
 	if (err == ERR_OK)
-		err = io_fsync_dir(audit->dir_fd);
+		err = io_fsync(audit->dir_fd);
 	if (err != ERR_OK)
 		return err;
 	drain->fd = drain->spare_fd;

@@ -234,8 +234,8 @@ enum err state_commit(struct state_file *file, struct audit_state *state)
 		off_t offset = (off_t)((state->generation + i) % 2) * SLOT_SIZE;
 
 		err = io_pwrite_all(file->fd, file->slot, file->used, offset);
-		if (err == ERR_OK && i == 0 && fdatasync(file->fd) < 0)
-			err = err_from_errno(errno);
+		if (err == ERR_OK && i == 0)
+			err = io_fdatasync(file->fd);
 		if (err != ERR_OK)
 			return err;
 	}

@@ -37,8 +37,14 @@ enum err io_create_file(int dir_fd, const char *path, const void *data, size_t l
 enum err io_replace_file(int dir_fd, const char *path, const void *data, size_t len,
 			 mode_t mode) MUST_CHECK;
 
-/* fsync of a directory given by its descriptor. */
-enum err io_fsync_dir(int dir_fd) MUST_CHECK;
+/*
+ * fsync of a file or directory, fdatasync, syncfs.  A file system that goes down
+ * meanwhile (by itself, after an I/O error of its own) may say that a sync went
+ * well, and what was synced is lost: so a success is ERR_IO if it is down now.
+ */
+enum err io_fsync(int fd) MUST_CHECK;
+enum err io_fdatasync(int fd) MUST_CHECK;
+enum err io_syncfs(int fd) MUST_CHECK;
 
 /* Something is mounted at `path`.  Asks no file system, so one that hangs is no obstacle. */
 bool io_is_mount(const char *path);

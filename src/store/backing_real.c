@@ -20,8 +20,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
+
+#include "base/io.h"
 
 #define FILE_MODE      0600
 #define DIRECTORY_MODE 0700
@@ -247,23 +248,10 @@ static enum err real_pwrite(struct backing *b, int file, const void *data, size_
 	return ERR_OK;
 }
 
-/*
- * The result of a sync of `fd`.  A file system that goes down meanwhile (by itself,
- * after an I/O error of its own) may say that it went well, and what was synced is
- * lost; asked for anything afterwards ext4 and xfs say EIO.  This asks for what
- * costs nothing, and which they have of files and directories alike.
- */
-static enum err synced(int fd, int rc)
-{
-	if (rc == 0 && (fgetxattr(fd, "user.phifs", NULL, 0) >= 0 || errno != EIO))
-		return ERR_OK;
-	return err_from_errno(errno);
-}
-
 static enum err real_fdatasync(struct backing *b, int file)
 {
 	(void)b;
-	return synced(file, fdatasync(file));
+	return io_fdatasync(file);
 }
 
 static enum err real_write_out(struct backing *b, int file, uint64_t offset, uint64_t len)
@@ -376,16 +364,14 @@ static enum err real_sync_dir(struct backing *b, const char *path)
 
 	if (err != ERR_OK)
 		return err;
-	err = synced(fd, fsync(fd));
+	err = io_fsync(fd);
 	close(fd);
 	return err;
 }
 
 static enum err real_sync_all(struct backing *b)
 {
-	int fd = real_of(b)->dir_fd;
-
-	return synced(fd, syncfs(fd));
+	return io_syncfs(real_of(b)->dir_fd);
 }
 
 static enum err real_space(struct backing *b, struct backing_space *space)

@@ -77,7 +77,7 @@ static enum err publish(int dir_fd)
 {
 	if (linkat(dir_fd, NEW_FILE, dir_fd, LEDGER_FILE, 0) < 0)
 		return err_from_errno(errno);
-	return io_fsync_dir(dir_fd);
+	return io_fsync(dir_fd);
 }
 
 static enum err create_in(int dir_fd, const char *path, const uint8_t fs_id[LEDGER_FS_ID_LEN],

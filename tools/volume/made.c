@@ -66,7 +66,7 @@ static enum err sync_parent(const char *path)
 	}
 	slash[slash == copy ? 1 : 0] = '\0';
 	fd = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	err = fd < 0 ? err_from_errno(errno) : io_fsync_dir(fd);
+	err = fd < 0 ? err_from_errno(errno) : io_fsync(fd);
 	if (fd >= 0)
 		close(fd);
 	free(copy);

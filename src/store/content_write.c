@@ -244,6 +244,7 @@ static void note_unwritten(struct content *content, const struct extent *extent)
 	if (content->unwritten_end == 0 || extent->first < content->unwritten_first)
 		content->unwritten_first = extent->first;
 	content->unwritten_end = larger(content->unwritten_end, end);
+	content->unwritten_count += extent->count;
 }
 
 /* Everything becomes visible; node->mutex held. */

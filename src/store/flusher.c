@@ -78,6 +78,12 @@ static enum err sync_content(struct store *store, struct content *content)
 	return err == ERR_OK ? sync_name(store, content) : err;
 }
 
+/* node->mutex held. */
+static void forget_unwritten(struct content *content)
+{
+	content->unwritten_first = content->unwritten_end = content->unwritten_count = 0;
+}
+
 static enum err flush(struct store *store, struct content *content)
 {
 	struct node *node = content->node;
@@ -90,6 +96,7 @@ static enum err flush(struct store *store, struct content *content)
 	content->flush_queued = false;
 	if (content_has_unflushed(content))
 		err = cut_take(content, &content->flushing);
+	forget_unwritten(content);
 	streamed_op = content->streamed_op;
 	pthread_mutex_unlock(&node->mutex);
 	if (err != ERR_OK || content->flushing == NULL)
@@ -111,15 +118,19 @@ static enum err flush(struct store *store, struct content *content)
 
 /* --- writing out in pieces -------------------------------------------------------------- */
 
-/* What has been streamed since, if that is much; node->mutex held. */
+/*
+ * What has been streamed since, if that is much and lies together: a range that is
+ * a hole for the most part has more pieces than there is time for.  node->mutex held.
+ */
 static void next_stretch(struct job *job)
 {
 	struct content *content = job->content;
 	uint64_t first = content->unwritten_first, end = content->unwritten_end;
+	uint64_t count = content->unwritten_count;
 
 	job->offset = job->end = 0;
-	content->unwritten_first = content->unwritten_end = 0;
-	if (end - first < (uint64_t)PIECES_MIN * PIECE_LEN / BLOCK_SIZE ||
+	forget_unwritten(content);
+	if (count < (uint64_t)PIECES_MIN * PIECE_LEN / BLOCK_SIZE || end - first > 2 * count ||
 	    job->stretches == STRETCHES_MAX)
 		return;
 	job->stretches++;

@@ -148,7 +148,8 @@ struct content {
 	struct load load;          /* since the last transaction */
 	struct range *in_flight;   /* writes and truncates under way (R5) */
 	uint64_t streamed_op;      /* op of the last streamed write */
-	uint64_t unwritten_first, unwritten_end; /* blocks streamed that no flush was asked for */
+	uint64_t unwritten_first, unwritten_end; /* blocks streamed that no flush has begun for */
+	uint64_t unwritten_count;  /* so many of them */
 	uint64_t synced_op;        /* streamed writes up to here are flushed */
 	struct cut *flushing, *ready;
 	bool flush_queued;

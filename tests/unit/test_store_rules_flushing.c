@@ -81,6 +81,43 @@ START_TEST(nobody_waits_for_the_pieces_of_another)
 }
 END_TEST
 
+/* Else whoever writes to both ends of a large hole puts off his flush for minutes. */
+START_TEST(what_lies_far_apart_is_flushed_as_it_is)
+{
+	struct scene scene;
+	uint64_t x, since;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	stream_long(&scene, x, 6);
+	scene_write(&scene, x, 64 * MIB, letters('b', MIB), MIB);
+	since = watch_now();
+	flusher_request_all(scene.store);
+	watch_wait(scene.disk, since, WATCH_FDATASYNC, "objects/");
+	ck_assert_uint_eq(watch_count(scene.disk, since, WATCH_WRITE_OUT, "objects/"), 0);
+	scene_free(&scene);
+}
+END_TEST
+
+START_TEST(what_was_flushed_is_not_written_out_again)
+{
+	struct scene scene;
+	uint64_t x, since;
+
+	scene_new(&scene);
+	x = scene_create(&scene, "x");
+	stream_long(&scene, x, 6);
+	scene_fsync(&scene, x);
+	since = watch_now();
+	for (unsigned int i = 6; i < 12; i++)
+		scene_write(&scene, x, (uint64_t)i * MIB, letters('b', MIB), MIB);
+	flusher_request_all(scene.store);
+	watch_wait(scene.disk, since, WATCH_FDATASYNC, "objects/");
+	ck_assert_uint_le(watch_count(scene.disk, since, WATCH_WRITE_OUT, "objects/"), 14);
+	scene_free(&scene);
+}
+END_TEST
+
 START_TEST(a_piece_that_fails_freezes)
 {
 	struct scene scene;
@@ -100,4 +137,5 @@ END_TEST
 
 RULES(flushing, a_long_stream_is_written_out_before_it_is_flushed,
       who_waits_for_a_long_stream_does_not_wait_for_its_pieces,
-      nobody_waits_for_the_pieces_of_another, a_piece_that_fails_freezes)
+      nobody_waits_for_the_pieces_of_another, a_piece_that_fails_freezes,
+      what_lies_far_apart_is_flushed_as_it_is, what_was_flushed_is_not_written_out_again)

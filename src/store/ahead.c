@@ -45,8 +45,8 @@ struct ahead {
 	struct store *store;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* protects all that follows */
-	pthread_cond_t wake, filled;
-	bool is_stopping;
+	pthread_cond_t wake, filled, gone;
+	bool is_stopping, is_gone;
 	bool is_asleep;
 	unsigned int waiting;  /* for `filled` */
 	uint64_t tickets;
@@ -156,6 +156,8 @@ static void *ahead_main(void *arg)
 		if (ahead->waiting > 0)
 			pthread_cond_broadcast(&ahead->filled);
 	}
+	ahead->is_gone = true;
+	pthread_cond_broadcast(&ahead->gone);
 	pthread_mutex_unlock(&ahead->mutex);
 	return NULL;
 }
@@ -256,7 +258,13 @@ static enum piece_state look(const struct request *request, uint64_t index)
 	/* Not begun: who needs it now reads it himself. */
 	if (piece->state == PIECE_QUEUED)
 		piece->state = PIECE_EMPTY;
-	if (piece->state == PIECE_READY && !is_same(piece->version, request->version))
+	/*
+	 * Behind its length is what the memory held before.  That may be asked for: the
+	 * caller's size is older than its version if the file was cut off in between.
+	 */
+	if (piece->state == PIECE_READY &&
+	    (!is_same(piece->version, request->version) ||
+	     piece_end(request, index) > index * AHEAD_PIECE + piece->len))
 		piece->state = PIECE_EMPTY;
 	return piece->state;
 }
@@ -392,6 +400,7 @@ enum err ahead_start(struct store *store, struct ahead **out)
 	pthread_mutex_init(&ahead->mutex, NULL);
 	pthread_cond_init(&ahead->wake, NULL);
 	pthread_cond_init(&ahead->filled, NULL);
+	clock_cond_init(&ahead->gone);
 	if (pthread_create(&ahead->thread, NULL, ahead_main, ahead) != 0) {
 		free(ahead);
 		return ERR_SYSTEM;
@@ -400,7 +409,7 @@ enum err ahead_start(struct store *store, struct ahead **out)
 	return ERR_OK;
 }
 
-void ahead_stop(struct ahead *ahead)
+void ahead_end(struct ahead *ahead)
 {
 	if (ahead == NULL)
 		return;
@@ -408,12 +417,34 @@ void ahead_stop(struct ahead *ahead)
 	ahead->is_stopping = true;
 	pthread_cond_signal(&ahead->wake);
 	pthread_mutex_unlock(&ahead->mutex);
+}
+
+bool ahead_has_ended(struct ahead *ahead, int64_t deadline_ns)
+{
+	bool is_gone;
+
+	if (ahead == NULL)
+		return true;
+	pthread_mutex_lock(&ahead->mutex);
+	while (!ahead->is_gone && clock_boot_ns() < deadline_ns)
+		clock_cond_wait(&ahead->gone, &ahead->mutex, deadline_ns);
+	is_gone = ahead->is_gone;
+	pthread_mutex_unlock(&ahead->mutex);
+	return is_gone;
+}
+
+void ahead_stop(struct ahead *ahead)
+{
+	if (ahead == NULL)
+		return;
+	ahead_end(ahead);
 	pthread_join(ahead->thread, NULL);
 	for (size_t i = 0; i < AHEAD_STREAMS; i++)
 		for (size_t k = 0; k < AHEAD_PIECES; k++)
 			slab_put(ahead->store->ahead_buffers, ahead->streams[i].pieces[k].data);
 	pthread_cond_destroy(&ahead->wake);
 	pthread_cond_destroy(&ahead->filled);
+	pthread_cond_destroy(&ahead->gone);
 	pthread_mutex_destroy(&ahead->mutex);
 	free(ahead);
 }

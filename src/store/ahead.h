@@ -2,8 +2,8 @@
  * Reads ahead of whoever reads a file from one end to the other: while the
  * kernel takes one answer, the next is read and decrypted on another core.
  *
- * What was read ahead is plaintext in locked memory, a few MiB in all, and used
- * only if the file has not changed since; the lock stops the thread and wipes
+ * What was read ahead is plaintext in locked memory, at most 10 MiB in all, and
+ * used only if the file has not changed since; the lock stops the thread and wipes
  * it.  It is no cache: what was read once is not kept.  A record is written for
  * what a program reads, when it reads it, as ever.
  */
@@ -23,13 +23,17 @@ struct ahead;
  * ERR_NO_MEMORY, ERR_SYSTEM: no thread.
  */
 enum err ahead_start(struct store *store, struct ahead **ahead) MUST_CHECK;
-/* Ends the thread and gives back its memory, wiped.  NULL is harmless. */
+/* Asks the thread to end, and waits for nothing: who reads goes on without it.  NULL is harmless. */
+void ahead_end(struct ahead *ahead);
+/* After ahead_end: false if it still hangs in the backing at `deadline_ns`.  NULL has ended. */
+bool ahead_has_ended(struct ahead *ahead, int64_t deadline_ns) MUST_CHECK;
+/* Ends the thread, waits for it, however long that takes, and gives back its memory, wiped.  NULL is harmless. */
 void ahead_stop(struct ahead *ahead);
 
 /*
  * As content_read, and remembers where it was, so that the next may find its
- * answer ready.  `size` is that of the file; offset + len <= size.  `ahead` may
- * be NULL.
+ * answer ready.  `size` is that of the file, perhaps just before it changed;
+ * offset + len <= size.  `ahead` may be NULL.
  */
 enum err ahead_read(struct ahead *ahead, struct store *store, struct content *content,
 		    uint64_t size, uint64_t offset, void *data, size_t len) MUST_CHECK;

@@ -72,6 +72,9 @@ bool store_awaits_room(struct store *store, enum err err)
 
 void store_report(struct store *store, struct node *node, enum err what, uint64_t block)
 {
+	/* Without keys nothing verifies. */
+	if (atomic_load(&store->poisoned))
+		return;
 	/* Whoever still looks at what was deleted finds it deleted. */
 	if (atomic_load(&node->is_gone) || atomic_exchange(&node->reported, true))
 		return;
@@ -488,9 +491,14 @@ static bool commit_before_lock(struct store *store, uint32_t deadline_ms,
 			       struct store_lock_report *report)
 {
 	int64_t deadline_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
-	bool is_clean = store->read_only || commit_all(store, deadline_ns);
-	enum err why = atomic_load(&store->frozen);
+	bool is_clean;
+	enum err why;
 
+	ahead_end(store->ahead);
+	is_clean = store->read_only || commit_all(store, deadline_ns);
+	/* No request counts what is read ahead: it may hang in a disk that has all of a commit. */
+	is_clean = is_clean && ahead_has_ended(store->ahead, deadline_ns);
+	why = atomic_load(&store->frozen);
 	atomic_store(&store->unlocked, false);
 	if (is_clean)
 		return true;

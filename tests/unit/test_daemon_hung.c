@@ -6,13 +6,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crew.h"
 #include "daemon/lock_sequence.h"
 #include "scene.h"
 #include "session/session.h"
+#include "store/volume.h"
 #include "unit.h"
 
 #define DEADLINE_MS 800
 /* The store's least share comes on top, and this machine may be slow. */
+#define SETTLE_NS   (200 * NS_PER_MS) /* long enough to read ahead what was asked for */
 #define LIMIT_MS    (DEADLINE_MS + LOCK_STORE_MIN_MS + 3000)
 
 /* Static: what a hung store leaves behind is not freed, and not lost either. */
@@ -240,4 +243,40 @@ START_TEST(test_request_hangs)
 }
 END_TEST
 
-UNIT_MAIN("daemon/hung", test_nothing_hangs, test_journal_hangs, test_request_hangs)
+/* What is read ahead is no request: nobody waits for it, and the lock does not either. */
+START_TEST(test_reading_ahead_hangs)
+{
+	static uint8_t data[64 * KIB];
+	struct lock_report report;
+	uint64_t number, at = 0;
+	size_t got;
+	int hold;
+
+	if (crew_helpers_for_machine() == 0)
+		return;
+	setup();
+	number = scene_create(&scene, "file");
+	for (; at < 4 * MIB; at += MIB)
+		scene_write(&scene, number, at, letters('x', MIB), MIB);
+	scene_checkpoint(&scene);
+	for (at = 0; at < 7 * sizeof(data); at += sizeof(data)) {
+		ck_assert_ok(store_read(scene.store, number, at, data, sizeof(data), &got));
+		clock_sleep_ns(SETTLE_NS);
+	}
+	/* This asks for the next piece, and has all that it wants itself. */
+	hold = watch_hold(scene.disk, WATCH_READ, "objects/", true);
+	ck_assert_ok(store_read(scene.store, number, at, data, sizeof(data), &got));
+	ck_assert(watch_wait_held(scene.disk, hold, NULL));
+	check_locked(lock_it(&report));
+	ck_assert_int_eq(report.in_flight, 0);
+	ck_assert_int_ne(report.store_err, ERR_OK);
+	/* It comes back to wiped keys: that is no damage. */
+	watch_release_all(scene.disk);
+	clock_sleep_ns(SETTLE_NS);
+	ck_assert_uint_eq(atomic_load(&scene.store->damaged), 0);
+	check_locked(0);
+}
+END_TEST
+
+UNIT_MAIN("daemon/hung", test_nothing_hangs, test_journal_hangs, test_request_hangs,
+	  test_reading_ahead_hangs)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/ahead.h"
 #include "store/content.h"
+#include "store/node.h"
 #include "store_fixture.h"
 #include "unit.h"
 
@@ -123,6 +124,43 @@ START_TEST(a_truncation_and_a_hole_since_are_seen)
 	at = begin_row(&f, number, REQUEST);
 	ck_assert_ok(store_setattr(f.store, number, &set, &attr));
 	expect_at(&f, number, at, REQUEST, cut);
+	fixture_free(&f);
+}
+END_TEST
+
+/*
+ * A size that was looked at before the file was cut off: what lies behind the end is
+ * zero, not what the memory held before (another file's).
+ */
+START_TEST(nothing_is_shown_from_behind_the_end)
+{
+	const size_t len = 64u << 10, cut = AHEAD_PIECE + BLOCK;
+	struct store_setattr set = {.valid = STORE_SET_SIZE, .size = cut};
+	struct store_attr attr;
+	struct content *loaded;
+	struct node *node;
+	struct fixture f;
+	uint64_t number;
+	size_t at;
+
+	fixture_new(&f);
+	number = make_file(&f, "file");
+	/* Its pieces have held something, and all of it was taken. */
+	for (at = begin_row(&f, number, len); at < FILE_LEN; at += REQUEST)
+		expect_at(&f, number, at, REQUEST, FILE_LEN);
+	expect_at(&f, number, 0, len, FILE_LEN);
+	expect_at(&f, number, len, len, FILE_LEN);
+	ck_assert_ok(store_setattr(f.store, number, &set, &attr));
+	expect_at(&f, number, 2 * len, len, cut);
+	clock_sleep_ns(10 * SETTLE_NS);
+	expect_at(&f, number, 3 * len, len, cut);
+	ck_assert_ok(node_get(f.store, number, NULL, &node));
+	ck_assert_ok(content_get(f.store, node, &loaded));
+	ck_assert_ok(ahead_read(f.store->ahead, f.store, loaded, FILE_LEN, AHEAD_PIECE, buffer, len));
+	content_put(f.store, loaded);
+	node_put(f.store, node);
+	memset(content + cut, 0, len);
+	ck_assert_int_eq(memcmp(buffer, content + AHEAD_PIECE, len), 0);
 	fixture_free(&f);
 }
 END_TEST
@@ -276,5 +314,6 @@ START_TEST(beside_a_writer)
 END_TEST
 
 UNIT_MAIN("store ahead", every_size_and_start, a_write_since_is_seen,
-	  a_truncation_and_a_hole_since_are_seen, a_file_that_was_forgotten_meanwhile,
-	  nothing_is_left_after_a_lock, more_files_than_streams, beside_a_writer)
+	  a_truncation_and_a_hole_since_are_seen, nothing_is_shown_from_behind_the_end,
+	  a_file_that_was_forgotten_meanwhile, nothing_is_left_after_a_lock, more_files_than_streams,
+	  beside_a_writer)

@@ -46,8 +46,8 @@ enum err place_of_dir(struct places *places, const struct scope *scope, uint64_t
 enum err place_of_name(struct places *places, const struct scope *scope, uint64_t dir,
 		       const char *name, policy_place *place) MUST_CHECK;
 /*
- * Of a node, by all its names.  A node that has no name any more keeps the
- * classes it was last seen in under this policy; else ERR_STALE.
+ * Of a node, by all its names; of one that has no name any more, by the last that it
+ * had.  ERR_STALE: nobody knows that (the volume was locked since).
  */
 enum err place_of_node(struct places *places, const struct scope *scope, uint64_t number,
 		       struct place_set *set) MUST_CHECK;

@@ -156,7 +156,7 @@ void store_release_node(struct store *store, uint64_t number)
 	pthread_mutex_lock(&node->mutex);
 	if (node->opens > 0) {
 		node->opens--;
-		is_last = node->opens == 0 && node->attr.nlink == 0;
+		is_last = node->attr.nlink == 0 && !node_is_held(node);
 	}
 	pthread_mutex_unlock(&node->mutex);
 	if (is_last)

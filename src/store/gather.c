@@ -42,8 +42,8 @@ static enum state_source choose(const struct node *node, struct fit fit)
 
 	if (!node->is_dirty || node->is_gone || content == NULL)
 		return TAKE_NOTHING;
-	/* Never in a transaction, and nobody can reach it: release discards it. */
-	if (node->attr.nlink == 0 && (node->opens == 0 || STORE_BREAK(I23_EARLY)))
+	/* Never in a transaction, and nobody can reach it: who let go of it discards it. */
+	if (node->attr.nlink == 0 && (!node_is_held(node) || STORE_BREAK(I23_EARLY)))
 		return node->is_new ? TAKE_NOTHING : TAKE_DELETE;
 	/* All of the namespace, always (I21); it never streams. */
 	if (!S_ISREG(node->type) || node->is_metadata)

@@ -5,6 +5,7 @@
 #include "store/attributes.h"
 #include "store/content.h"
 #include "store/dir.h"
+#include "store/names.h"
 #include "store/node.h"
 
 static uint64_t hash_of_name(const struct store *store, const char *name)
@@ -32,7 +33,8 @@ static enum err node_of_hit(struct store *store, struct open_dir *dir, const cha
 		return err;
 	note_name(node, &dir->node->id, name);
 	node_attr_now(node, attr);
-	return ERR_OK; /* The pin is the lookup's reference. */
+	node_know(node); /* The pin is the lookup's reference; the directory's lock keeps the name. */
+	return ERR_OK;
 }
 
 enum err store_lookup(struct store *store, uint64_t dir_number, const char *name,
@@ -73,6 +75,7 @@ static void compare_frozen(void *ctx, struct node *node)
 		return;
 	search->found = true;
 	node->refs++; /* node_walk holds the shard */
+	node_know(node);
 	node_attr(node, search->attr);
 }
 
@@ -89,9 +92,19 @@ enum err store_lookup_frozen(struct store *store, uint64_t dir, const char *name
 void store_forget(struct store *store, uint64_t number, uint64_t count)
 {
 	struct node *node = node_find(store, number);
+	uint64_t lookups;
+	bool is_last;
 
-	if (node != NULL)
-		node_drop(store, node, count + 1);
+	if (node == NULL)
+		return;
+	pthread_mutex_lock(&node->mutex);
+	lookups = atomic_load(&node->lookups);
+	atomic_fetch_sub(&node->lookups, count < lookups ? count : lookups);
+	is_last = node->attr.nlink == 0 && !node_is_held(node);
+	pthread_mutex_unlock(&node->mutex);
+	if (is_last)
+		names_bury(store, node);
+	node_drop(store, node, count + 1);
 }
 
 enum err store_object_id(struct store *store, uint64_t number, struct object_id *id)
@@ -108,7 +121,7 @@ enum err store_object_id(struct store *store, uint64_t number, struct object_id 
 
 /* --- paths ------------------------------------------------------------------------------ */
 
-/* Name and directory of a node, from memory or its header. */
+/* Name and directory of a node, the last ones if it has none, from memory or its header. */
 static enum err name_of(struct store *store, uint64_t number, char name[STORE_NAME_MAX + 1],
 			uint64_t *parent)
 {
@@ -124,7 +137,7 @@ static enum err name_of(struct store *store, uint64_t number, char name[STORE_NA
 		err = content_get(store, node, &content);
 		pthread_mutex_lock(&node->mutex);
 	}
-	if (err == ERR_OK && (node->name == NULL || node->attr.nlink == 0))
+	if (err == ERR_OK && (node->name == NULL || atomic_load(&node->is_gone)))
 		err = ERR_STALE;
 	if (err == ERR_OK) {
 		strcpy(name, node->name);

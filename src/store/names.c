@@ -55,7 +55,7 @@ void names_discard(struct store *store, struct node *node)
 	pthread_mutex_lock(&node->mutex);
 	content = node->content;
 	is_discarded = node->is_new && !node->is_gone && node->attr.nlink == 0 &&
-		       node->opens == 0;
+		       !node_is_held(node);
 	if (is_discarded) {
 		node->is_gone = true;
 		node->flushed_op = UINT64_MAX;
@@ -166,6 +166,7 @@ static enum err make(struct store *store, uint64_t dir_number, const char *name,
 	if (err == ERR_OK) {
 		node_attr_now(node, attr);
 		node_ref(store, node, 1);
+		node_know(node);
 	} else if (node != NULL) {
 		pthread_mutex_lock(&node->mutex);
 		node->attr.nlink = 0;
@@ -249,6 +250,7 @@ enum err store_link(struct store *store, uint64_t number, uint64_t dir_number, c
 	if (err == ERR_OK) {
 		node_attr_now(node, attr);
 		node_ref(store, node, 1);
+		node_know(node);
 	}
 	content_put(store, content);
 out_node:
@@ -272,7 +274,7 @@ enum err names_drop(struct store *store, struct node *node, const struct object_
 	has_others = node->attr.nlink > 0;
 	node->attr.ctime = clock_wall();
 	node_names_changed(store, node);
-	is_last = !has_others && node->opens == 0;
+	is_last = !has_others && !node_is_held(node);
 	pthread_mutex_unlock(&node->mutex);
 	if (has_others)
 		err = links_remove(store, node, dir, name);

@@ -13,8 +13,8 @@ enum err names_begin(struct store *store, bool needs_room) MUST_CHECK;
 void names_end(struct store *store);
 
 /*
- * One name of `node` is gone from a directory: count down, and let it die with
- * its last name and handle.  Its content is pinned.
+ * One name of `node` is gone from a directory: count down, and let it die with its
+ * last name, if nobody holds it (node_is_held).  Its content is pinned.
  */
 enum err names_drop(struct store *store, struct node *node, const struct object_id *dir,
 		    const char *name) MUST_CHECK;
@@ -29,10 +29,10 @@ void names_count_subdirectory(struct store *store, struct node *dir, int change)
 enum err names_pin_content(struct store *store, struct node *node, bool for_removal,
 			   struct content **content) MUST_CHECK;
 
-/* A node without a name and without handles: its deletion goes into the next transaction. */
+/* A node without a name that nobody holds any more: its deletion goes into the next transaction. */
 void names_bury(struct store *store, struct node *node);
 
-/* If no name and no handle holds it and no transaction has it, it never was. */
+/* If it has no name, nobody holds it and no transaction has it, it never was. */
 void names_discard(struct store *store, struct node *node);
 
 #endif

@@ -164,6 +164,16 @@ void node_drop(struct store *store, struct node *node, uint64_t count)
 	}
 }
 
+void node_know(struct node *node)
+{
+	atomic_fetch_add(&node->lookups, 1);
+}
+
+bool node_is_held(const struct node *node)
+{
+	return node->opens > 0 || atomic_load(&node->lookups) > 0;
+}
+
 void node_put(struct store *store, struct node *node)
 {
 	if (node != NULL)

@@ -25,6 +25,17 @@ void node_put(struct store *store, struct node *node);
 /* Drop `count` references at once. */
 void node_drop(struct store *store, struct node *node, uint64_t count);
 
+/*
+ * One of its references, which the caller has, is the kernel's from here on, until
+ * store_forget.  For whoever can be sure that it still has a name, or is held.
+ */
+void node_know(struct node *node);
+/*
+ * Has the kernel the number, or somebody a handle?  Then it lives on without a name,
+ * as a file on any other file system does.  node->mutex held.
+ */
+bool node_is_held(const struct node *node);
+
 /* A new object with the next number, pinned, not yet in any directory. */
 enum err node_new(struct store *store, uint32_t mode, uint64_t rdev, uint32_t uid, uint32_t gid,
 		  struct node **node) MUST_CHECK;

@@ -70,11 +70,15 @@ static enum err tell(struct store *store, uint64_t dir, const char *name, store_
 
 enum err store_paths(struct store *store, uint64_t number, store_each_path *each, void *ctx)
 {
+	struct store_attr attr;
 	struct links *links;
 	enum err err;
 
 	if (number == STORE_ROOT)
 		return each(ctx, "/");
+	err = store_getattr(store, number, &attr);
+	if (err != ERR_OK || attr.object.nlink == 0)
+		return err != ERR_OK ? err : ERR_STALE;
 	links = calloc(1, sizeof(*links));
 	if (links == NULL)
 		return ERR_NO_MEMORY;

@@ -417,17 +417,17 @@ enum err delete_unlinked(struct store *store, struct store_recovery *recovery)
 		err = ERR_OK;
 	for (size_t i = 0; i < list.count && err == ERR_OK; i++) {
 		struct node *node;
-		bool is_open;
+		bool is_held;
 
 		err = node_get(store, list.numbers[i], NULL, &node);
 		if (err == ERR_STALE || err == ERR_TAMPERED)
 			err = ERR_OK;
 		else if (err == ERR_OK) {
-			/* A handle that stayed open over a lock still has it. */
+			/* A handle that stayed open over a lock still has it, or the kernel. */
 			pthread_mutex_lock(&node->mutex);
-			is_open = node->opens > 0;
+			is_held = node_is_held(node);
 			pthread_mutex_unlock(&node->mutex);
-			if (!is_open && !STORE_BREAK(I23_KEEP)) {
+			if (!is_held && !STORE_BREAK(I23_KEEP)) {
 				names_bury(store, node);
 				recovery->deleted++;
 			}

@@ -17,7 +17,7 @@
  * symlink) add one lookup reference to the node they return, store_forget
  * takes them away: the kernel's nlookup.  store_open_node and
  * store_release_node count open handles; a node without a name lives until
- * the last is released.
+ * the last of both is given back: who has its number can still open it.
  *
  * Waiting.  No call waits for a flush.  Calls that must (store_fsync,
  * store_sync, durable writes, rename over a target, writers over the dirty
@@ -191,13 +191,15 @@ enum err store_setattr(struct store *store, uint64_t number, const struct store_
 
 /*
  * The path of a node below the root ("/a/b"); for hard links by the one name
- * that its header has.  ERR_STALE if it has no name any more.
+ * that its header has; of one without a name the last that it had, until the next
+ * lock.  ERR_STALE: it is not known.
  */
 enum err store_path(struct store *store, uint64_t number, char *path, size_t size) MUST_CHECK;
 
 /*
- * Every name of a node: one for most, several for hard links.  `each` gets the
- * directory and the name (NUL-terminated) and must not call the store.
+ * Every name of a node: one for most, several for hard links; of one without a name
+ * the last, as above.  `each` gets the directory and the name (NUL-terminated) and
+ * must not call the store.
  */
 typedef void store_each_name(void *ctx, uint64_t dir, const char *name);
 enum err store_names(struct store *store, uint64_t number, store_each_name *each,

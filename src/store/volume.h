@@ -76,6 +76,7 @@ struct node {
 	uint64_t number;
 	struct object_id id;
 	uint64_t refs;             /* lookups, pins, content */
+	atomic_uint_fast64_t lookups; /* of them: the kernel's; less only under the mutex */
 	uint32_t type;             /* S_IF*: never changes, read without the mutex */
 	uint32_t epoch;            /* protected by the mutex, as all that follows it */
 	pthread_mutex_t mutex;

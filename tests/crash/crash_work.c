@@ -120,6 +120,16 @@ static void pick_name(struct workload *work, char name[MODEL_NAME_MAX])
 	snprintf(name, MODEL_NAME_MAX, "n%u", (unsigned int)workload_below(work, NAMES));
 }
 
+/* Its lookup is given back when it is not among the newest any more. */
+static void know(struct workload *work, uint64_t number)
+{
+	uint64_t *place = &work->known[work->known_next++ % WORKLOAD_KNOWN];
+
+	if (*place != 0)
+		store_forget(work->store, *place, 1);
+	*place = number;
+}
+
 static void do_create(struct workload *work)
 {
 	size_t dir = pick(work, MODEL_DIRECTORY), node;
@@ -143,8 +153,10 @@ static void do_create(struct workload *work)
 					type == MODEL_FILE ? S_IFREG | 0644 : S_IFDIR | 0755, 0, 0,
 					0, &attr);
 	workload_expect(work, err, "create");
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
 		model_set_number(work->model, node, attr.number);
+		know(work, attr.number);
+	}
 }
 
 static size_t random_len(struct workload *work)
@@ -282,16 +294,18 @@ static void do_link(struct workload *work)
 	size_t dir = pick(work, MODEL_DIRECTORY), node = pick(work, MODEL_FILE);
 	struct store_attr attr;
 	char name[MODEL_NAME_MAX];
+	enum err err;
 
 	pick_name(work, name);
 	if (node == 0 || model_find(work->model, dir, name) >= 0)
 		return;
 	say(work, "link");
 	model_link(work->model, node, dir, name);
-	workload_expect(work,
-	       store_link(work->store, model_number(work->model, node),
-			  model_number(work->model, dir), name, &attr),
-	       "link");
+	err = store_link(work->store, model_number(work->model, node),
+			 model_number(work->model, dir), name, &attr);
+	workload_expect(work, err, "link");
+	if (err == ERR_OK)
+		know(work, attr.number);
 }
 
 static void do_xattr(struct workload *work)

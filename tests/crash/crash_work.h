@@ -12,6 +12,8 @@
 
 #include "crash_model.h"
 
+#define WORKLOAD_KNOWN 6
+
 struct workload {
 	uint64_t random;
 	struct model *model;
@@ -22,6 +24,9 @@ struct workload {
 	pthread_cond_t answered;
 	unsigned int waiting;  /* requests not answered yet */
 	char why[256];         /* the first thing that was wrong; "": nothing */
+	/* The kernel's part: the newest nodes are not forgotten yet, and outlive their names. */
+	uint64_t known[WORKLOAD_KNOWN];
+	size_t known_next;
 };
 
 void workload_init(struct workload *work, struct model *model, uint64_t seed);

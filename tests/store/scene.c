@@ -251,6 +251,7 @@ uint64_t scene_create(struct scene *scene, const char *name)
 
 	check_ok(store_create_node(scene->store, STORE_ROOT, name, S_IFREG | 0644, 0, 0, 0, &attr));
 	check_ok(store_open_node(scene->store, attr.number, false));
+	store_forget(scene->store, attr.number, 1);
 	return attr.number;
 }
 

@@ -80,10 +80,11 @@ enum err answer_wait(struct answer *answer);
 
 /* --- requests that are waited for, and succeed ---------------------------------------------- */
 
-uint64_t scene_create(struct scene *scene, const char *name); /* in the root; opened */
+/* In the root; opened, and nothing else holds it. */
+uint64_t scene_create(struct scene *scene, const char *name);
 /* The same, of `len` times that letter. */
 uint64_t scene_create_of(struct scene *scene, const char *name, char letter, size_t len);
-uint64_t scene_find(struct scene *scene, const char *name);   /* 0: not there */
+uint64_t scene_find(struct scene *scene, const char *name);   /* looked up; 0: not there */
 void scene_write(struct scene *scene, uint64_t number, uint64_t offset, const void *data,
 		 size_t len);
 void scene_truncate(struct scene *scene, uint64_t number, uint64_t size);

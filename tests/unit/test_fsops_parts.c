@@ -239,6 +239,7 @@ static const char *class_of_node(struct places *places, struct scope *scope, uin
 
 START_TEST(test_places_of_nodes)
 {
+	struct store_lock_report report;
 	struct fixture f;
 	struct places *places;
 	struct scopes *scopes;
@@ -279,10 +280,15 @@ START_TEST(test_places_of_nodes)
 	ck_assert_ok(store_unlink(f.store, right, "f"));
 	place_moved(places, file);
 	ck_assert_str_eq(class_of_node(places, scope, file), "left");
-	/* Without a name: what it was, and nothing once that is forgotten. */
+	/* Without a name: by the last one, and nothing once that is forgotten. */
 	ck_assert_ok(store_unlink(f.store, left, "g"));
+	place_moved(places, file);
 	ck_assert_str_eq(class_of_node(places, scope, file), "left");
 	places_wipe(places);
+	ck_assert_str_eq(class_of_node(places, scope, file), "left");
+	places_wipe(places);
+	store_lock(f.store, 30000, &report);
+	ck_assert_ok(store_unlock(f.store, f.keyring, &f.recovery));
 	ck_assert_int_eq(place_of_node(places, scope, file, &set), ERR_STALE);
 	store_release_node(f.store, file);
 	scope_put(scope);

@@ -30,7 +30,44 @@ START_TEST(test_reload_ends_open_handles)
 }
 END_TEST
 
-/* A file without a name has the class that it was opened in, if there still is one. */
+/* As over a lock of the volume: names are not known any more. */
+static void forget_names(struct world *w)
+{
+	struct store_lock_report report;
+	struct store_recovery recovery;
+
+	store_lock(w->store.store, 30000, &report);
+	ck_assert_ok(report.err);
+	places_wipe(w->fsops->places);
+	ck_assert_ok(store_unlock(w->store.store, w->store.keyring, &recovery));
+}
+
+/* A file without a name is opened by the right to its last one. */
+START_TEST(test_a_file_without_a_name_is_opened)
+{
+	struct world w;
+	struct store_attr attr;
+	uint64_t file, handle;
+	int error;
+
+	file = world_with_file(&w);
+	ck_assert_ok(store_lookup(w.store.store, STORE_ROOT, "a", &attr));
+	ck_assert_int_eq(world_unlink(&w, NURSE, STORE_ROOT, "a"), 0);
+	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
+	ck_assert_int_eq(error, -1);
+	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, false), 10);
+	world_open(&w, asker(4242), file, O_RDONLY, &error);
+	ck_assert_int_eq(error, EACCES);
+	world_release(&w, file, handle);
+	/* Its class is not known then. */
+	forget_names(&w);
+	world_open(&w, asker(NURSE), file, O_RDWR, &error);
+	ck_assert_int_eq(error, ESTALE);
+	world_free(&w);
+}
+END_TEST
+
+/* A file whose last name is forgotten has the class that it was opened in, if there still is one. */
 START_TEST(test_reload_and_a_file_without_a_name)
 {
 	struct world w;
@@ -42,6 +79,7 @@ START_TEST(test_reload_and_a_file_without_a_name)
 	file = world_with_file(&w);
 	handle = world_open(&w, asker(NURSE), file, O_RDWR, &error);
 	ck_assert_int_eq(world_unlink(&w, NURSE, STORE_ROOT, "a"), 0);
+	forget_names(&w);
 	ck_assert_ok(fsops_set_policy(w.fsops, world_policy(policy_text)));
 	ck_assert_int_eq(world_read(&w, asker(NURSE), file, handle, 0, 10, false), 10);
 	ck_assert_int_eq(set_attr(&w, asker(NURSE), (struct guard_target){
@@ -78,4 +116,4 @@ START_TEST(test_a_role_that_ends_is_decided_anew)
 END_TEST
 
 UNIT_MAIN("fsops reload", test_reload_ends_open_handles, test_reload_and_a_file_without_a_name,
-	  test_a_role_that_ends_is_decided_anew)
+	  test_a_file_without_a_name_is_opened, test_a_role_that_ends_is_decided_anew)

@@ -166,13 +166,116 @@ START_TEST(i23_a_deleted_file_is_stale_and_no_damage)
 	x = scene_create_of(&scene, "x", 'a', 20 * KIB);
 	store_release_node(scene.store, x);
 	scene_checkpoint(&scene);
-	/* Looked up by somebody, who opens it too late. */
+	/* Somebody has its number, but no reference. */
 	ck_assert_uint_eq(scene_find(&scene, "x"), x);
+	store_forget(scene.store, x, 1);
 	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
 	scene_checkpoint(&scene);
 	ck_assert_int_eq(store_open_node(scene.store, x, false), ERR_STALE);
 	ck_assert_int_eq(scene_read_error(&scene, x), ERR_STALE);
 	ck_assert_uint_eq(atomic_load(&scene.store->damaged), 0);
+	scene_free(&scene);
+}
+END_TEST
+
+static void count_finding(void *ctx, const struct object_id *id, enum err what, uint64_t block)
+{
+	(void)id;
+	(void)what;
+	(void)block;
+	++*(unsigned int *)ctx;
+}
+
+/* Its rows are there until its deletion is applied; its attributes have one of their own. */
+START_TEST(i23_what_a_cut_left_unlinked_is_no_finding)
+{
+	struct store_check_counts counts;
+	struct scene scene, after;
+	unsigned int findings = 0;
+	uint64_t x;
+
+	x = scene_new_with_x(&scene, 20 * KIB);
+	ck_assert_ok(store_setxattr(scene.store, x, "user.note", "x", 1, 0));
+	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
+	scene_checkpoint(&scene);
+	scene_cut(&scene, 0, &after);
+	ck_assert_uint_eq(after.recovery.deleted, 1);
+	ck_assert_ok(store_check(after.store, count_finding, NULL, &findings, &counts));
+	ck_assert_uint_eq(findings, 0);
+	ck_assert_uint_eq(counts.objects, 1);
+	scene_free(&after);
+	scene_free(&scene);
+}
+END_TEST
+
+/* Looked up by somebody, who opens it when it is gone from the directory. */
+START_TEST(i23_an_unlinked_file_lives_until_it_is_forgotten)
+{
+	char path[OBJECT_PATH_LEN], name[STORE_PATH_MAX];
+	struct store_attr attr;
+	struct scene scene;
+	uint64_t x;
+
+	scene_new(&scene);
+	x = scene_create_of(&scene, "x", 'a', 20 * KIB);
+	store_release_node(scene.store, x);
+	scene_checkpoint(&scene);
+	scene_path(&scene, x, path);
+	ck_assert_ok(store_lookup(scene.store, STORE_ROOT, "x", &attr));
+	ck_assert_ok(store_lookup(scene.store, STORE_ROOT, "x", &attr));
+	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
+	scene_checkpoint(&scene);
+	ck_assert_ok(store_path(scene.store, x, name, sizeof(name)));
+	ck_assert_str_eq(name, "/x");
+	ck_assert_ok(store_open_node(scene.store, x, false));
+	scene_expect(&scene, x, letters('a', 20 * KIB), 20 * KIB);
+	scene_truncate(&scene, x, 10);
+	store_release_node(scene.store, x);
+	store_forget(scene.store, x, 1);
+	scene_checkpoint(&scene);
+	ck_assert(scene_is_on_disk(&scene, path));
+	ck_assert_ok(store_getattr(scene.store, x, &attr));
+	ck_assert_uint_eq(attr.object.nlink, 0);
+	store_forget(scene.store, x, 1);
+	scene_checkpoint(&scene);
+	ck_assert(!scene_is_on_disk(&scene, path));
+	ck_assert_uint_eq(scene_version(&scene, x), 0);
+	ck_assert_int_eq(store_open_node(scene.store, x, false), ERR_STALE);
+	scene_free(&scene);
+}
+END_TEST
+
+/* The same over a lock, in which it is forgotten or not. */
+START_TEST(i23_an_unlinked_file_lives_over_a_lock)
+{
+	char path[OBJECT_PATH_LEN], other_path[OBJECT_PATH_LEN];
+	struct store_lock_report report;
+	struct store_attr attr;
+	struct scene scene;
+	uint64_t x, other;
+
+	scene_new(&scene);
+	x = scene_create_of(&scene, "x", 'a', 20 * KIB);
+	other = scene_create_of(&scene, "other", 'b', 20 * KIB);
+	store_release_node(scene.store, x);
+	store_release_node(scene.store, other);
+	ck_assert_ok(store_lookup(scene.store, STORE_ROOT, "x", &attr));
+	ck_assert_ok(store_lookup(scene.store, STORE_ROOT, "other", &attr));
+	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "x"));
+	ck_assert_ok(store_unlink(scene.store, STORE_ROOT, "other"));
+	scene_path(&scene, x, path);
+	scene_path(&scene, other, other_path);
+	store_lock(scene.store, 10000, &report);
+	ck_assert_ok(report.err);
+	store_forget(scene.store, other, 1);
+	ck_assert_ok(store_unlock(scene.store, world_keyring(), &scene.recovery));
+	ck_assert_uint_eq(scene.recovery.deleted, 1);
+	scene_checkpoint(&scene);
+	ck_assert(!scene_is_on_disk(&scene, other_path));
+	scene_expect(&scene, x, letters('a', 20 * KIB), 20 * KIB);
+	store_forget(scene.store, x, 1);
+	scene_checkpoint(&scene);
+	ck_assert(!scene_is_on_disk(&scene, path));
 	scene_free(&scene);
 }
 END_TEST
@@ -210,4 +313,6 @@ RULES(namespace, i21_an_fsynced_file_can_be_reached, i21_names_are_a_prefix_of_h
       i23_an_unlinked_file_lives_until_its_last_close,
       i23_what_a_cut_left_unlinked_goes_at_the_next_mount,
       i23_a_deleted_file_is_stale_and_no_damage,
+      i23_what_a_cut_left_unlinked_is_no_finding,
+      i23_an_unlinked_file_lives_until_it_is_forgotten, i23_an_unlinked_file_lives_over_a_lock,
       r3_a_rename_over_waits_for_its_sources_data)

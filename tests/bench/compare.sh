@@ -10,6 +10,8 @@
 #	--backing ext4       an ext4 image below $TMPDIR or /tmp: with real flushes
 #	--backing DIRECTORY  there
 #
+# "io-uring" is another volume, with that transport, if the kernel has it: where other
+# programs keep the processors busy it gains nothing, as nobody has to be woken from idling.
 # "summary" is a directory of the same volume whose class has audit = summary.
 # Peers that are not installed are left out.  BENCH_PEERS="gocryptfs plain" names those
 # that are wanted.

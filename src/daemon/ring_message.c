@@ -94,3 +94,15 @@ void ring_message_wipe(struct ring_message *message)
 	secmem_wipe(message->payload - HEADERS_MAX, HEADERS_MAX + used);
 	atomic_store_explicit(&message->used, 0, memory_order_relaxed);
 }
+
+void ring_message_wipe_older(struct ring_message *message)
+{
+	const size_t used = atomic_load_explicit(&message->used, memory_order_relaxed);
+	const size_t len = message->header->entry.payload_len;
+
+	secmem_wipe(message->payload - HEADERS_MAX, HEADERS_MAX);
+	if (len >= used)
+		return;
+	secmem_wipe(message->payload + len, used - len);
+	atomic_store_explicit(&message->used, len, memory_order_relaxed);
+}

@@ -82,5 +82,7 @@ void ring_message_reply_error(struct ring_message *message, uint64_t unique, int
 
 /* Nothing of requests and replies is left; neither may be there still. */
 void ring_message_wipe(struct ring_message *message);
+/* The same beside a request that the kernel put there and nobody looked at yet: it stays. */
+void ring_message_wipe_older(struct ring_message *message);
 
 #endif

@@ -189,7 +189,7 @@ static void complete_all(struct ring_thread *thread)
 
 /*
  * Outside of a system call the kernel does not fill the message.  A request that
- * has come already is newer than the wish to wipe; one that is parked is wiped
+ * has come already is newer than the wish to wipe, not what lies behind it; one that is parked is wiped
  * when it has its reply.
  */
 static void wipe_if_asked(struct ring_thread *thread)
@@ -202,7 +202,9 @@ static void wipe_if_asked(struct ring_thread *thread)
 	/* A reply that is not sent yet has to be whole. */
 	(void)io_uring_submit(&thread->io);
 	complete_all(thread);
-	if (!thread->has_request && !thread->is_parked)
+	if (thread->has_request)
+		ring_message_wipe_older(&thread->message);
+	else if (!thread->is_parked)
 		ring_message_wipe(&thread->message);
 	secmem_wipe_stack();
 	if (!thread->is_parked)

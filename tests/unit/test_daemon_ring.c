@@ -162,6 +162,31 @@ START_TEST(test_nothing_is_left)
 }
 END_TEST
 
+/* A small request comes just at the lock, where a large reply was. */
+START_TEST(test_nothing_is_left_behind_a_request_that_came)
+{
+	const char name[] = "a name";
+	struct ring_message message;
+	void *memory = make(&message), *request;
+	size_t len, whole;
+
+	put(&message, RING_OP_IN_MAX, name, sizeof(name));
+	whole = bytes_left(memory);
+	ck_assert_int_eq(ring_message_request(&message, &request, &len), ERR_OK);
+	memset(message.payload, 0x77, RING_PAYLOAD_MAX);
+	ring_message_note(&message, RING_PAYLOAD_MAX);
+	put(&message, RING_OP_IN_MAX, name, sizeof(name));
+	ring_message_wipe_older(&message);
+	ck_assert_uint_eq(bytes_left(memory), whole);
+	ck_assert_int_eq(ring_message_request(&message, &request, &len), ERR_OK);
+	ck_assert_uint_eq(len, sizeof(struct fuse_in_header) + RING_OP_IN_MAX + sizeof(name));
+	ck_assert_str_eq((const char *)message.payload, name);
+	ring_message_wipe(&message);
+	ck_assert_uint_eq(bytes_left(memory), 0);
+	secmem_free(memory);
+}
+END_TEST
+
 static void no_request(void *ctx, void *request, size_t len)
 {
 	(void)request;
@@ -226,4 +251,5 @@ END_TEST
 
 UNIT_MAIN("ring", test_request_is_contiguous, test_parts_may_be_missing,
 	  test_lengths_that_do_not_fit, test_reply, test_nothing_is_left,
-	  test_ring_that_is_not_taken, test_ring_that_never_starts)
+	  test_nothing_is_left_behind_a_request_that_came, test_ring_that_is_not_taken,
+	  test_ring_that_never_starts)

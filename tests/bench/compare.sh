@@ -77,7 +77,8 @@ clean_up() {
 		! mountpoint -q "$place/$peer.mnt" || umount -l "$place/$peer.mnt"
 	done
 	[ -z "$through_pid" ] || kill "$through_pid"
-	end_volumes
+	end_volume bench
+	end_volume uring
 	end_collector
 	end_place
 }

@@ -380,6 +380,16 @@ uint64_t applier_seq(struct applier *applier)
 	return seq;
 }
 
+uint64_t applier_seq_under_way(struct applier *applier)
+{
+	uint64_t seq;
+
+	pthread_mutex_lock(&applier->mutex);
+	seq = applier->first != NULL ? applier->first->seq : applier->applied_seq;
+	pthread_mutex_unlock(&applier->mutex);
+	return seq;
+}
+
 void applier_request_checkpoint(struct applier *applier)
 {
 	pthread_mutex_lock(&applier->mutex);

@@ -235,6 +235,38 @@ START_TEST(i11_base_is_what_was_applied_before_the_flush)
 }
 END_TEST
 
+/* "x" streams again as soon as its own part is in place, however much of the transaction is not. */
+START_TEST(i11_base_has_a_part_that_is_applied_before_its_transaction)
+{
+	struct scene scene;
+	char path[OBJECT_PATH_LEN];
+	uint64_t x, y, since;
+	int apply;
+
+	x = scene_new_with_x(&scene, 512 * KIB);
+	y = scene_create_of(&scene, "y", 'a', 20 * KIB);
+	scene_checkpoint(&scene);
+	scene_path(&scene, y, path);
+	since = watch_now();
+	apply = watch_hold(scene.disk, WATCH_PWRITE, path, false);
+	scene_truncate(&scene, x, 0);
+	scene_write(&scene, y, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
+	scene_sync(&scene);
+	ck_assert(watch_wait_held(scene.disk, apply, NULL));
+	scene_path(&scene, x, path);
+	ck_assert_uint_eq(watch_count(scene.disk, since, WATCH_TRUNCATE, path), 1);
+	since = watch_now();
+	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
+	ck_assert_uint_gt(watch_count(scene.disk, since, WATCH_PWRITE, path), 0);
+	scene_fsync(&scene, x);
+	/* A replay of that truncation would take away what has streamed since. */
+	scene_cut_expect(&scene, 0, "x", letters('b', 128 * KIB), 128 * KIB);
+	scene_cut_expect(&scene, 1, "x", letters('b', 128 * KIB), 128 * KIB);
+	watch_release(scene.disk, apply);
+	scene_free(&scene);
+}
+END_TEST
+
 /* --- cuts ------------------------------------------------------------------------------------ */
 
 START_TEST(r1_nobody_waits_for_anothers_stream)
@@ -496,6 +528,7 @@ RULES(streaming, i2_nothing_streams_where_a_transaction_is_not_applied,
       r4_nothing_streams_below_a_shrink_in_a_cut, r4_who_waits_for_a_truncation_streams,
       r4_who_waits_for_a_truncation_does_not_wait_for_a_frozen_store, i10_data_of_the_final_state_only,
       i11_replay_skips_what_is_synced, i11_base_is_what_was_applied_before_the_flush,
+      i11_base_has_a_part_that_is_applied_before_its_transaction,
       r1_nobody_waits_for_anothers_stream, r1_a_cut_is_ready_when_its_data_is_durable,
       r1_a_cut_is_frozen, r1_the_timer_starts_the_flusher, r2_an_fsync_takes_a_cut_of_its_own,
       r5_nothing_is_seen_before_it_is_written, r5_a_truncate_waits_for_streams_in_flight,

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/secmem.h"
 #include "daemon/ring_private.h"
@@ -188,9 +189,9 @@ static void complete_all(struct ring_thread *thread)
 }
 
 /*
- * Outside of a system call the kernel does not fill the message.  A request that
- * has come already is newer than the wish to wipe, not what lies behind it; one that is parked is wiped
- * when it has its reply.
+ * Outside of a system call the kernel does not fill the message.  A request that has
+ * come already is newer than the wish to wipe, not what lies behind it; one that is
+ * parked is wiped when it has its reply.
  */
 static void wipe_if_asked(struct ring_thread *thread)
 {
@@ -199,8 +200,10 @@ static void wipe_if_asked(struct ring_thread *thread)
 	if (atomic_load_explicit(&thread->wiped, memory_order_relaxed) == generation)
 		return;
 	(void)take_handed(thread);
-	/* A reply that is not sent yet has to be whole. */
+	/* A reply that is not sent yet has to be whole: then this is tried again. */
 	(void)io_uring_submit(&thread->io);
+	if (io_uring_sq_ready(&thread->io) > 0)
+		return;
 	complete_all(thread);
 	if (thread->has_request)
 		ring_message_wipe_older(&thread->message);
@@ -279,6 +282,16 @@ static void enter(struct ring_thread *thread)
 	pthread_mutex_unlock(&ring->mutex);
 }
 
+/* An error that lasts is no reason to use up a processor. */
+static void wait_for_something(struct ring_thread *thread)
+{
+	int result = io_uring_submit_and_wait(&thread->io, 1);
+
+	if (result < 0 && result != -EINTR)
+		clock_sleep_ns(NS_PER_MS);
+	complete_all(thread);
+}
+
 static void run(struct ring_thread *thread)
 {
 	struct ring *ring = thread->ring;
@@ -289,10 +302,8 @@ static void run(struct ring_thread *thread)
 		wipe_if_asked(thread);
 		if (atomic_load(&ring->is_stopping))
 			break;
-		if (!thread->has_request) {
-			(void)io_uring_submit_and_wait(&thread->io, 1);
-			complete_all(thread);
-		}
+		if (!thread->has_request)
+			wait_for_something(thread);
 		if (thread->has_request)
 			take_request(thread);
 	}

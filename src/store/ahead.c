@@ -119,9 +119,11 @@ static enum err fill(struct ahead *ahead, uint64_t number, struct piece *piece)
 		piece->data = slab_get(store->ahead_buffers);
 	if (piece->data == NULL)
 		return ERR_NO_MEMORY;
-	err = node_get(store, number, NULL, &node);
-	if (err != ERR_OK)
-		return err;
+	err = store_may_read(store);
+	/* Not from the ledger: what nobody holds any more may be on its way out. */
+	node = err == ERR_OK ? node_find(store, number) : NULL;
+	if (node == NULL)
+		return ERR_STALE;
 	err = content_get(store, node, &content);
 	if (err == ERR_OK) {
 		err = read_piece(store, content, piece);

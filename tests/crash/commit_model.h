@@ -197,7 +197,7 @@ struct node {
 	struct tree tree;             /* appended state */
 	int tree_size;
 	bool is_inline;
-	uint32_t base;
+	uint32_t base, retired_seq;   /* of its last part that is in place */
 	bool exists, in_new, name_durable, is_opening;
 	bool was_nameless;            /* at the mount */
 
@@ -417,6 +417,8 @@ void content_punch(struct model *m, int object, int block);
 bool content_open_file(struct model *m, int object, enum entry create);
 bool content_has_unflushed(const struct model *m, const struct node *node);
 void content_cut_now(struct model *m, int object);
+/* Up to here the object is in place: its own part may be, before the rest of its transaction. */
+uint32_t content_applied_seq(const struct model *m, int object);
 /* Is anything cut off that is not applied? */
 bool content_is_unsettled(const struct model *m, int object);
 void content_cut(struct node *node, struct cut *cut);

@@ -62,7 +62,9 @@ static bool flush_object(struct model *m, int object)
 {
 	struct node *node = &m->node[object];
 	/* I11: what was applied before the flush starts, the flush makes durable. */
-	uint32_t base = m->applied_seq, streamed_op = node->streamed_op;
+	uint32_t base = IS_BROKEN(m, I11_WHOLE_TXNS) ? m->applied_seq
+						     : content_applied_seq(m, object);
+	uint32_t streamed_op = node->streamed_op;
 
 	node->flush_queued = false;
 	if (!content_has_unflushed(m, node))
@@ -204,6 +206,7 @@ static void retire(struct model *m, const struct part *part, uint32_t seq)
 	struct node *node = &m->node[part->object];
 	bool is_empty = true;
 
+	node->retired_seq = seq;
 	for (int block = 0; block < BLOCKS; block++) {
 		if (node->live.extent[block] == part->overlay.extent[block])
 			node->live.extent[block] = 0;

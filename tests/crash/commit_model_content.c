@@ -98,6 +98,13 @@ static int hole_from(const struct node *node)
 	return shrink_blocks(size);
 }
 
+uint32_t content_applied_seq(const struct model *m, int object)
+{
+	uint32_t retired_seq = m->node[object].retired_seq;
+
+	return retired_seq > m->applied_seq ? retired_seq : m->applied_seq;
+}
+
 /* Goes through the parts of an object that are not applied. */
 static const struct part *next_part(const struct model *m, int object, uint32_t *seq)
 {
@@ -114,7 +121,7 @@ static const struct part *next_part(const struct model *m, int object, uint32_t 
 static int floor_of(const struct model *m, int object)
 {
 	const struct node *node = &m->node[object];
-	uint32_t seq = m->applied_seq;
+	uint32_t seq = content_applied_seq(m, object);
 	const struct part *part;
 	int floor = IS_BROKEN(m, R4_NO_SHRINK)    ? NO_SHRINK
 		    : IS_BROKEN(m, R4_CUT_SHRINK) ? shrink_blocks(node->shrink)
@@ -159,7 +166,7 @@ static bool cuts_have_block(const struct node *node, int block)
 
 static bool parts_have_block(const struct model *m, int object, int block)
 {
-	uint32_t seq = m->applied_seq;
+	uint32_t seq = content_applied_seq(m, object);
 	const struct part *part;
 
 	while ((part = next_part(m, object, &seq)) != NULL)

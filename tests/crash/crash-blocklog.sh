@@ -18,9 +18,9 @@ done
 if [ -n "$some" ]; then
 	finds crash-blocklog I5_NO_FLUSH 60
 	if [ "$1" = long ]; then
-		finds crash-blocklog I12_NO_SYNC 60
-		finds crash-blocklog R1_NO_FDATASYNC 60
-		finds crash-blocklog R7_NO_SYNC 60
+		finds crash-blocklog I12_NO_SYNC 300
+		finds crash-blocklog R1_NO_FDATASYNC 300
+		finds crash-blocklog R7_NO_SYNC 300
 	fi
 fi
 finish

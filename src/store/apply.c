@@ -170,6 +170,7 @@ static void retire(struct store *store, struct part *part)
 	struct content *content = part->content;
 
 	overlay_forget(&content->live, &part->overlay);
+	content->applied_seq = part->seq;
 	content->parts_first = part->content_next;
 	if (content->parts_first == NULL)
 		content->parts_last = NULL;
@@ -384,6 +385,8 @@ uint64_t applier_seq_under_way(struct applier *applier)
 {
 	uint64_t seq;
 
+	if (applier == NULL)
+		return 0;
 	pthread_mutex_lock(&applier->mutex);
 	seq = applier->first != NULL ? applier->first->seq : applier->applied_seq;
 	pthread_mutex_unlock(&applier->mutex);

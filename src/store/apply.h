@@ -17,7 +17,10 @@ enum err applier_start(struct store *store, struct applier **applier) MUST_CHECK
 void applier_push(struct applier *applier, struct txn *txn);
 /* The last seq that is applied completely, and all before it. */
 uint64_t applier_seq(struct applier *applier);
-/* The one that is next or under way, else the last: what has no part that waits is in place up to it. */
+/*
+ * The one that is under way or next, else the last: an object of which no part waits is in
+ * place up to it.  0 without an applier: nothing is appended.
+ */
 uint64_t applier_seq_under_way(struct applier *applier);
 /* Ask for a checkpoint: the committer waits for a free half, or the store is locked. */
 void applier_request_checkpoint(struct applier *applier);

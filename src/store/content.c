@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/apply.h"
 #include "store/break.h"
 #include "store/dir.h"
 #include "store/node.h"
@@ -38,6 +39,8 @@ static enum err content_alloc(struct store *store, struct node *node, uint32_t e
 	content->node = node;
 	content->file = -1;
 	content->loaded_op = store_tick(store);
+	/* What is not loaded has no part that waits. */
+	content->applied_seq = applier_seq_under_way(store->applier);
 	content->shrink = content->sealing_shrink = NO_SHRINK;
 	overlay_init(&content->live);
 	pthread_mutex_init(&content->file_mutex, NULL);

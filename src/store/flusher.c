@@ -89,15 +89,14 @@ static enum err flush(struct store *store, struct content *content)
 	struct node *node = content->node;
 	/* I11: what was applied before the flush starts, the flush makes durable. */
 	uint64_t base = applier_seq(store->applier);
-	uint64_t under_way = applier_seq_under_way(store->applier);
 	uint64_t streamed_op;
 	enum err err = ERR_OK;
 
 	pthread_mutex_lock(&node->mutex);
 	content->flush_queued = false;
-	/* Its own part of that, too: it may have streamed where that had taken blocks away. */
-	if (content->parts_first == NULL && !STORE_BREAK(I11_WHOLE_TXNS))
-		base = under_way;
+	/* Its own part of the one under way, too: it may have streamed where that had taken blocks away. */
+	if (content->applied_seq > base && !STORE_BREAK(I11_WHOLE_TXNS))
+		base = content->applied_seq;
 	if (content_has_unflushed(content))
 		err = cut_take(content, &content->flushing);
 	forget_unwritten(content);

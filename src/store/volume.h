@@ -161,6 +161,7 @@ struct content {
 	bool is_inline;            /* appended state */
 	bool is_sealing;           /* its tree is being changed: nothing is evicted */
 	uint64_t apply_count;      /* odd while its part is being applied */
+	uint64_t applied_seq;      /* its parts up to this seq are in place */
 	uint64_t base;             /* I11: everything up to this seq is applied and synced */
 
 	pthread_mutex_t file_mutex; /* protects opening and creating the file */

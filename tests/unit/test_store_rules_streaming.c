@@ -1,7 +1,7 @@
 /* Rules of streaming: cuts, positions, ranges in flight (I2, I8 to I11, R1 to R6). */
 #include <unistd.h>
 
-#include "store/volume.h"
+#include "store/content.h"
 #include "test_store_rules.h"
 
 START_TEST(i2_nothing_streams_where_a_transaction_is_not_applied)
@@ -262,6 +262,60 @@ START_TEST(i11_base_has_a_part_that_is_applied_before_its_transaction)
 	/* A replay of that truncation would take away what has streamed since. */
 	scene_cut_expect(&scene, 0, "x", letters('b', 128 * KIB), 128 * KIB);
 	scene_cut_expect(&scene, 1, "x", letters('b', 128 * KIB), 128 * KIB);
+	watch_release(scene.disk, apply);
+	scene_free(&scene);
+}
+END_TEST
+
+/* The same, of a file that was closed and is opened again meanwhile. */
+START_TEST(i11_base_has_what_is_applied_before_it_is_loaded)
+{
+	struct scene scene;
+	char path[OBJECT_PATH_LEN];
+	uint64_t x, y;
+	int apply;
+
+	x = scene_new_with_x(&scene, 512 * KIB);
+	y = scene_create_of(&scene, "y", 'a', 20 * KIB);
+	scene_checkpoint(&scene);
+	scene_path(&scene, y, path);
+	apply = watch_hold(scene.disk, WATCH_PWRITE, path, false);
+	scene_truncate(&scene, x, 0);
+	scene_write(&scene, y, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
+	scene_sync(&scene);
+	ck_assert(watch_wait_held(scene.disk, apply, NULL));
+	content_trim(scene.store, 0);
+	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
+	scene_fsync(&scene, x);
+	scene_cut_expect(&scene, 0, "x", letters('b', 128 * KIB), 128 * KIB);
+	watch_release(scene.disk, apply);
+	scene_free(&scene);
+}
+END_TEST
+
+/* The same, while a later part of "x" waits. */
+START_TEST(i11_base_has_what_is_applied_though_more_waits)
+{
+	struct scene scene;
+	char path[OBJECT_PATH_LEN];
+	uint64_t x, y;
+	int apply;
+
+	x = scene_new_with_x(&scene, 512 * KIB);
+	y = scene_create_of(&scene, "y", 'a', 20 * KIB);
+	scene_checkpoint(&scene);
+	scene_path(&scene, y, path);
+	apply = watch_hold(scene.disk, WATCH_PWRITE, path, false);
+	scene_truncate(&scene, x, 0);
+	scene_write(&scene, y, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
+	scene_sync(&scene);
+	ck_assert(watch_wait_held(scene.disk, apply, NULL));
+	scene_write(&scene, x, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
+	scene_fsync(&scene, x);
+	scene_write(&scene, x, BLOCK_SIZE, letters('b', 128 * KIB), 128 * KIB);
+	scene_fsync(&scene, x);
+	scene_cut_expect(&scene, 0, "x", letters('b', 132 * KIB), 132 * KIB);
+	scene_cut_expect(&scene, 1, "x", letters('b', 132 * KIB), 132 * KIB);
 	watch_release(scene.disk, apply);
 	scene_free(&scene);
 }
@@ -529,6 +583,8 @@ RULES(streaming, i2_nothing_streams_where_a_transaction_is_not_applied,
       r4_who_waits_for_a_truncation_does_not_wait_for_a_frozen_store, i10_data_of_the_final_state_only,
       i11_replay_skips_what_is_synced, i11_base_is_what_was_applied_before_the_flush,
       i11_base_has_a_part_that_is_applied_before_its_transaction,
+      i11_base_has_what_is_applied_though_more_waits,
+      i11_base_has_what_is_applied_before_it_is_loaded,
       r1_nobody_waits_for_anothers_stream, r1_a_cut_is_ready_when_its_data_is_durable,
       r1_a_cut_is_frozen, r1_the_timer_starts_the_flusher, r2_an_fsync_takes_a_cut_of_its_own,
       r5_nothing_is_seen_before_it_is_written, r5_a_truncate_waits_for_streams_in_flight,

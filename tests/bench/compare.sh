@@ -96,6 +96,13 @@ tell_lag() {
 		"all in syslog-ng's file $((($(date +%s%N) - begin) / 1000000)) ms later"
 }
 
+# What the volumes said, before it is removed.
+tell_logs() {
+	for log in "$scratch"/*/log; do
+		tail -n 5 "$log" | sed "s|^|$log: |" >&2
+	done
+}
+
 make_place || exit 1
 at_exit=clean_up
 { start_collector && new_volume bench; } >"$scratch/say" 2>&1 || { cat "$scratch/say" >&2; exit 1; }
@@ -107,4 +114,5 @@ for peer in $BENCH_PEERS; do
 	set -- "$@" "$peer=$place/$peer.mnt"
 done
 echo "backing: $backing, $(nproc) processors, Linux $(uname -r)"
-"$bench" "$@" && tell_lag
+"$bench" "$@" || { tell_logs; exit 1; }
+tell_lag

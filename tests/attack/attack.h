@@ -44,6 +44,8 @@
 #define F_NOT_FOUND  0x100u /* "it holds no volume": only opening may say so */
 #define F_STALE      0x200u /* more or fewer names than links: only store_check says so */
 #define F_OTHER      0x400u /* never right */
+/* What an object may be that is of another time than its row. */
+#define ANY_AGE (F_ROLLBACK | F_LEDGER_OLD | F_TAMPERED | F_DELETED | F_UNKNOWN)
 
 /* The bit of an error. */
 uint32_t finding_bit(enum err err);

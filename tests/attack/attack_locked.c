@@ -15,8 +15,6 @@
 
 #include "temp_dir.h"
 
-#define ANY_AGE (F_ROLLBACK | F_LEDGER_OLD | F_TAMPERED | F_DELETED | F_UNKNOWN)
-
 /* In place: the store has the disk. */
 void put_moments_objects(struct attack *attack, const struct moment *moment)
 {
@@ -74,19 +72,6 @@ bool roll_back_state_locked(struct attack *attack)
 	take_state(attack, moment);
 	describe(attack, "the state directory as of \"%s\"", moment->name);
 	expect_refusal(attack, NEED_SEEN, F_ROLLBACK);
-	return true;
-}
-
-/* The ledger is as it was left, and each object is looked at when it is used. */
-bool roll_back_ciphertext_locked(struct attack *attack)
-{
-	const struct moment *moment = any_earlier(attack);
-
-	take_ciphertext(attack, moment);
-	describe(attack, "the ciphertext directory as of \"%s\"", moment->name);
-	expect(attack, NEED_SEEN, ANY_AGE, 0);
-	attack->refusals |= F_ROLLBACK;
-	attack->check_findings |= F_UNKNOWN;
 	return true;
 }
 

@@ -29,8 +29,6 @@ static void take_state(struct attack *attack, const struct moment *moment)
 	put_moments_ledger(attack, moment);
 }
 
-#define ANY_AGE (F_ROLLBACK | F_LEDGER_OLD | F_TAMPERED | F_DELETED | F_UNKNOWN)
-
 bool roll_back_ciphertext(struct attack *attack)
 {
 	const struct moment *moment = any_earlier(attack);

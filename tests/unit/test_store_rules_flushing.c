@@ -11,18 +11,34 @@ static void stream_long(struct scene *scene, uint64_t number, unsigned int mib)
 		scene_write(scene, number, (uint64_t)i * MIB, letters('a', MIB), MIB);
 }
 
+/* "x" is new and streams 6 MiB. */
+static uint64_t scene_new_with_long_x(struct scene *scene)
+{
+	uint64_t x;
+
+	scene_new(scene);
+	x = scene_create(scene, "x");
+	stream_long(scene, x, 6);
+	return x;
+}
+
+/* The timer's flush of all; in how many pieces something was written out before it. */
+static unsigned int flush_all(struct scene *scene)
+{
+	uint64_t since = watch_now();
+
+	flusher_request_all(scene->store);
+	watch_wait(scene->disk, since, WATCH_FDATASYNC, "objects/");
+	return watch_count(scene->disk, since, WATCH_WRITE_OUT, "objects/");
+}
+
 START_TEST(a_long_stream_is_written_out_before_it_is_flushed)
 {
 	struct scene scene;
-	uint64_t x, since;
+	uint64_t since = watch_now();
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	stream_long(&scene, x, 6);
-	since = watch_now();
-	flusher_request_all(scene.store);
-	watch_wait(scene.disk, since, WATCH_FDATASYNC, "objects/");
-	ck_assert_uint_ge(watch_count(scene.disk, since, WATCH_WRITE_OUT, "objects/"), 6);
+	scene_new_with_long_x(&scene);
+	ck_assert_uint_ge(flush_all(&scene), 6);
 	ck_assert_uint_lt(watch_last_begin(scene.disk, since, WATCH_WRITE_OUT, "objects/"),
 			  watch_last_begin(scene.disk, since, WATCH_FDATASYNC, "objects/"));
 	scene_free(&scene);
@@ -36,9 +52,7 @@ START_TEST(who_waits_for_a_long_stream_does_not_wait_for_its_pieces)
 	uint64_t x, since;
 	int piece;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	stream_long(&scene, x, 6);
+	x = scene_new_with_long_x(&scene);
 	since = watch_now();
 	scene_fsync(&scene, x);
 	ck_assert_uint_eq(watch_count(scene.disk, since, WATCH_WRITE_OUT, "objects/"), 0);
@@ -85,16 +99,11 @@ END_TEST
 START_TEST(what_lies_far_apart_is_flushed_as_it_is)
 {
 	struct scene scene;
-	uint64_t x, since;
+	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	stream_long(&scene, x, 6);
+	x = scene_new_with_long_x(&scene);
 	scene_write(&scene, x, 64 * MIB, letters('b', MIB), MIB);
-	since = watch_now();
-	flusher_request_all(scene.store);
-	watch_wait(scene.disk, since, WATCH_FDATASYNC, "objects/");
-	ck_assert_uint_eq(watch_count(scene.disk, since, WATCH_WRITE_OUT, "objects/"), 0);
+	ck_assert_uint_eq(flush_all(&scene), 0);
 	scene_free(&scene);
 }
 END_TEST
@@ -102,18 +111,13 @@ END_TEST
 START_TEST(what_was_flushed_is_not_written_out_again)
 {
 	struct scene scene;
-	uint64_t x, since;
+	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	stream_long(&scene, x, 6);
+	x = scene_new_with_long_x(&scene);
 	scene_fsync(&scene, x);
-	since = watch_now();
 	for (unsigned int i = 6; i < 12; i++)
 		scene_write(&scene, x, (uint64_t)i * MIB, letters('b', MIB), MIB);
-	flusher_request_all(scene.store);
-	watch_wait(scene.disk, since, WATCH_FDATASYNC, "objects/");
-	ck_assert_uint_le(watch_count(scene.disk, since, WATCH_WRITE_OUT, "objects/"), 14);
+	ck_assert_uint_le(flush_all(&scene), 14);
 	scene_free(&scene);
 }
 END_TEST
@@ -121,11 +125,8 @@ END_TEST
 START_TEST(a_piece_that_fails_freezes)
 {
 	struct scene scene;
-	uint64_t x;
 
-	scene_new(&scene);
-	x = scene_create(&scene, "x");
-	stream_long(&scene, x, 6);
+	scene_new_with_long_x(&scene);
 	watch_fail(scene.disk, WATCH_WRITE_OUT, "objects/", ERR_IO);
 	flusher_request_all(scene.store);
 	while (atomic_load(&scene.store->frozen) == ERR_OK)

@@ -235,26 +235,41 @@ START_TEST(i11_base_is_what_was_applied_before_the_flush)
 }
 END_TEST
 
+/*
+ * A transaction truncates "x" and changes "y"; the first is in place, the second is held:
+ * gives the hold.
+ */
+static int scene_new_with_x_cut_off(struct scene *scene, uint64_t *x)
+{
+	char path[OBJECT_PATH_LEN];
+	uint64_t y, since;
+	int apply;
+
+	*x = scene_new_with_x(scene, 512 * KIB);
+	y = scene_create_of(scene, "y", 'a', 20 * KIB);
+	scene_checkpoint(scene);
+	scene_path(scene, y, path);
+	since = watch_now();
+	apply = watch_hold(scene->disk, WATCH_PWRITE, path, false);
+	scene_truncate(scene, *x, 0);
+	scene_write(scene, y, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
+	scene_sync(scene);
+	ck_assert(watch_wait_held(scene->disk, apply, NULL));
+	scene_path(scene, *x, path);
+	ck_assert_uint_eq(watch_count(scene->disk, since, WATCH_TRUNCATE, path), 1);
+	return apply;
+}
+
 /* "x" streams again as soon as its own part is in place, however much of the transaction is not. */
 START_TEST(i11_base_has_a_part_that_is_applied_before_its_transaction)
 {
 	struct scene scene;
 	char path[OBJECT_PATH_LEN];
-	uint64_t x, y, since;
+	uint64_t x, since;
 	int apply;
 
-	x = scene_new_with_x(&scene, 512 * KIB);
-	y = scene_create_of(&scene, "y", 'a', 20 * KIB);
-	scene_checkpoint(&scene);
-	scene_path(&scene, y, path);
-	since = watch_now();
-	apply = watch_hold(scene.disk, WATCH_PWRITE, path, false);
-	scene_truncate(&scene, x, 0);
-	scene_write(&scene, y, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
-	scene_sync(&scene);
-	ck_assert(watch_wait_held(scene.disk, apply, NULL));
+	apply = scene_new_with_x_cut_off(&scene, &x);
 	scene_path(&scene, x, path);
-	ck_assert_uint_eq(watch_count(scene.disk, since, WATCH_TRUNCATE, path), 1);
 	since = watch_now();
 	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
 	ck_assert_uint_gt(watch_count(scene.disk, since, WATCH_PWRITE, path), 0);
@@ -271,19 +286,10 @@ END_TEST
 START_TEST(i11_base_has_what_is_applied_before_it_is_loaded)
 {
 	struct scene scene;
-	char path[OBJECT_PATH_LEN];
-	uint64_t x, y;
+	uint64_t x;
 	int apply;
 
-	x = scene_new_with_x(&scene, 512 * KIB);
-	y = scene_create_of(&scene, "y", 'a', 20 * KIB);
-	scene_checkpoint(&scene);
-	scene_path(&scene, y, path);
-	apply = watch_hold(scene.disk, WATCH_PWRITE, path, false);
-	scene_truncate(&scene, x, 0);
-	scene_write(&scene, y, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
-	scene_sync(&scene);
-	ck_assert(watch_wait_held(scene.disk, apply, NULL));
+	apply = scene_new_with_x_cut_off(&scene, &x);
 	content_trim(scene.store, 0);
 	scene_write(&scene, x, 0, letters('b', 128 * KIB), 128 * KIB);
 	scene_fsync(&scene, x);
@@ -297,19 +303,10 @@ END_TEST
 START_TEST(i11_base_has_what_is_applied_though_more_waits)
 {
 	struct scene scene;
-	char path[OBJECT_PATH_LEN];
-	uint64_t x, y;
+	uint64_t x;
 	int apply;
 
-	x = scene_new_with_x(&scene, 512 * KIB);
-	y = scene_create_of(&scene, "y", 'a', 20 * KIB);
-	scene_checkpoint(&scene);
-	scene_path(&scene, y, path);
-	apply = watch_hold(scene.disk, WATCH_PWRITE, path, false);
-	scene_truncate(&scene, x, 0);
-	scene_write(&scene, y, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
-	scene_sync(&scene);
-	ck_assert(watch_wait_held(scene.disk, apply, NULL));
+	apply = scene_new_with_x_cut_off(&scene, &x);
 	scene_write(&scene, x, 0, letters('b', BLOCK_SIZE), BLOCK_SIZE);
 	scene_fsync(&scene, x);
 	scene_write(&scene, x, BLOCK_SIZE, letters('b', 128 * KIB), 128 * KIB);

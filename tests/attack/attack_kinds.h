@@ -11,6 +11,9 @@
 /* A transaction that must be there is not: the journal ends before the anchor. */
 void expect_broken_chain(struct attack *attack, const struct txn_place *txn);
 
+/* A directory of another time: objects of any age may be met, and what else is told. */
+void expect_another_time(struct attack *attack, uint32_t refusals, uint32_t check_findings);
+
 /* SQL on the image's ledger; false: it cannot be done. */
 bool edit_ledger(struct attack *attack, const char *sql);
 /* A copy of a moment's ledger that an edit can attach. */

@@ -27,13 +27,13 @@ void put_moments_objects(struct attack *attack, const struct moment *moment)
 		copy_file(moment->ciphertext, moment->targets[i].path, disk, moment->targets[i].path);
 }
 
-static void take_ciphertext(struct attack *attack, const struct moment *moment)
+static void overwrite_ciphertext(struct attack *attack, const struct moment *moment)
 {
 	put_moments_objects(attack, moment);
 	copy_file(moment->ciphertext, "journal", attack->image.ciphertext, "journal");
 }
 
-static void take_state(struct attack *attack, const struct moment *moment)
+static void overwrite_state(struct attack *attack, const struct moment *moment)
 {
 	put_moments_ledger(attack, moment);
 	copy_file(moment->state, "anchor", attack->image.state, "anchor");
@@ -49,8 +49,8 @@ bool roll_back_both_locked(struct attack *attack)
 {
 	const struct moment *moment = of_this_epoch(attack);
 
-	take_ciphertext(attack, moment);
-	take_state(attack, moment);
+	overwrite_ciphertext(attack, moment);
+	overwrite_state(attack, moment);
 	describe(attack, "both directories as of \"%s\"", moment->name);
 	expect_refusal(attack, NEED_SEEN, F_ROLLBACK);
 	return true;
@@ -58,8 +58,8 @@ bool roll_back_both_locked(struct attack *attack)
 
 bool put_branch_locked(struct attack *attack)
 {
-	take_ciphertext(attack, attack->history->branch);
-	take_state(attack, attack->history->branch);
+	overwrite_ciphertext(attack, attack->history->branch);
+	overwrite_state(attack, attack->history->branch);
 	describe(attack, "both directories of the branch");
 	expect_refusal(attack, NEED_SEEN, F_ROLLBACK);
 	return true;
@@ -69,9 +69,20 @@ bool roll_back_state_locked(struct attack *attack)
 {
 	const struct moment *moment = any_earlier(attack);
 
-	take_state(attack, moment);
+	overwrite_state(attack, moment);
 	describe(attack, "the state directory as of \"%s\"", moment->name);
 	expect_refusal(attack, NEED_SEEN, F_ROLLBACK);
+	return true;
+}
+
+/* The ledger is as it was left, and each object is looked at when it is used. */
+bool roll_back_ciphertext_locked(struct attack *attack)
+{
+	const struct moment *moment = any_earlier(attack);
+
+	overwrite_ciphertext(attack, moment);
+	describe(attack, "the ciphertext directory as of \"%s\"", moment->name);
+	expect_another_time(attack, F_ROLLBACK, F_UNKNOWN);
 	return true;
 }
 

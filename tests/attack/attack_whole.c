@@ -7,19 +7,23 @@
 #include "attack.h"
 #include "attack_kinds.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static void take_ciphertext(struct attack *attack, const struct moment *moment)
+/* The disk itself is another one, so no store may have it; attack_locked.c writes into the one it has. */
+static void replace_ciphertext(struct attack *attack, const struct moment *moment)
 {
+	assert(attack->image.store == NULL);
 	backing_free(attack->image.ciphertext);
 	must(backing_sim_crash(moment->ciphertext, 1, &attack->image.ciphertext), "copying a disk");
 }
 
-static void take_state(struct attack *attack, const struct moment *moment)
+static void replace_state(struct attack *attack, const struct moment *moment)
 {
 	struct world other;
 
+	assert(attack->image.store == NULL);
 	moment_image(moment, &other);
 	backing_free(attack->image.state);
 	attack->image.state = other.state;
@@ -29,15 +33,20 @@ static void take_state(struct attack *attack, const struct moment *moment)
 	put_moments_ledger(attack, moment);
 }
 
+void expect_another_time(struct attack *attack, uint32_t refusals, uint32_t check_findings)
+{
+	expect(attack, NEED_SEEN, ANY_AGE, 0);
+	attack->refusals |= refusals;
+	attack->check_findings |= check_findings;
+}
+
 bool roll_back_ciphertext(struct attack *attack)
 {
 	const struct moment *moment = any_earlier(attack);
 
-	take_ciphertext(attack, moment);
+	replace_ciphertext(attack, moment);
 	describe(attack, "the ciphertext directory as of \"%s\"", moment->name);
-	expect(attack, NEED_SEEN, ANY_AGE, 0);
-	attack->refusals |= F_ROLLBACK;
-	attack->check_findings |= F_UNKNOWN;
+	expect_another_time(attack, F_ROLLBACK, F_UNKNOWN);
 	return true;
 }
 
@@ -45,45 +54,37 @@ bool roll_back_state(struct attack *attack)
 {
 	const struct moment *moment = any_earlier(attack);
 
-	take_state(attack, moment);
+	replace_state(attack, moment);
 	describe(attack, "the state directory as of \"%s\"", moment->name);
-	expect(attack, NEED_SEEN, ANY_AGE, 0);
-	attack->refusals |= F_ROLLBACK;
-	attack->check_findings |= F_UNKNOWN | F_STALE;
+	expect_another_time(attack, F_ROLLBACK, F_UNKNOWN | F_STALE);
 	return true;
 }
 
 bool put_branch_ciphertext(struct attack *attack)
 {
-	take_ciphertext(attack, attack->history->branch);
+	replace_ciphertext(attack, attack->history->branch);
 	describe(attack, "the ciphertext directory of the branch");
-	expect(attack, NEED_SEEN, ANY_AGE, 0);
-	attack->refusals |= F_ROLLBACK;
-	attack->check_findings |= F_UNKNOWN;
+	expect_another_time(attack, F_ROLLBACK, F_UNKNOWN);
 	return true;
 }
 
 bool put_branch_state(struct attack *attack)
 {
-	take_state(attack, attack->history->branch);
+	replace_state(attack, attack->history->branch);
 	describe(attack, "the state directory of the branch");
-	expect(attack, NEED_SEEN, ANY_AGE, 0);
-	attack->refusals |= F_ROLLBACK;
-	attack->check_findings |= F_UNKNOWN | F_STALE;
+	expect_another_time(attack, F_ROLLBACK, F_UNKNOWN | F_STALE);
 	return true;
 }
 
 bool put_foreign_directory(struct attack *attack)
 {
 	if (attack->turn % 2 == 0)
-		take_ciphertext(attack, attack->history->foreign);
+		replace_ciphertext(attack, attack->history->foreign);
 	else
-		take_state(attack, attack->history->foreign);
+		replace_state(attack, attack->history->foreign);
 	describe(attack, "the %s directory of another volume",
 		 attack->turn % 2 == 0 ? "ciphertext" : "state");
-	expect(attack, NEED_SEEN, ANY_AGE, 0);
-	attack->refusals |= F_ROLLBACK | F_TAMPERED | F_UNPROVEN;
-	attack->check_findings |= F_UNKNOWN | F_STALE;
+	expect_another_time(attack, F_ROLLBACK | F_TAMPERED | F_UNPROVEN, F_UNKNOWN | F_STALE);
 	return true;
 }
 
@@ -142,8 +143,8 @@ bool roll_back_everything(struct attack *attack)
 {
 	const struct moment *moment = any_earlier(attack);
 
-	take_ciphertext(attack, moment);
-	take_state(attack, moment);
+	replace_ciphertext(attack, moment);
+	replace_state(attack, moment);
 	describe(attack, "both directories as of \"%s\"", moment->name);
 	attack->need = NEED_KNOWN;
 	return true;

@@ -28,6 +28,7 @@
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (10 * NS_PER_SECOND)
 #define POLL_READ_MS   100 /* how often to ask whether the peer has read */
+#define GATHER_NS      (50 * NS_PER_MS) /* between batches: a collector syncs its file after each */
 #define NICENESS       10
 
 /* After `stream_end` bytes of this connection the journal has been sent up to `position`. */
@@ -58,6 +59,7 @@ struct forwarder {
 	struct feed *feed;
 	char *batch;
 	size_t batch_len, batch_sent;
+	int64_t rest_until_ns;
 	uint64_t stream_sent;
 
 	struct mark marks[MARKS_MAX];
@@ -156,6 +158,7 @@ static void send_batch(struct forwarder *f)
 	f->marks[(f->mark_first + f->mark_count++) % MARKS_MAX] =
 		(struct mark){f->stream_sent, *feed_position(f->feed)};
 	f->batch_len = f->batch_sent = 0;
+	f->rest_until_ns = clock_boot_ns() + GATHER_NS;
 }
 
 static void move_bookmarks(struct forwarder *f, int64_t now)
@@ -233,11 +236,16 @@ static void wait_for_events(struct forwarder *f, bool has_trouble)
 				{.fd = f->fd, .events = POLLIN}};
 	/* Bookmarks age by themselves, so a connected forwarder looks once a second. */
 	int timeout = f->mark_count > 0 ? POLL_READ_MS : 1000;
+	int64_t rest = f->rest_until_ns - clock_boot_ns();
 	uint64_t count;
 	char byte;
 
-	if (f->fd < 0 || has_trouble)
+	if (f->fd < 0 || has_trouble) {
 		timeout = (int)(f->backoff_ns / NS_PER_MS);
+	} else if (rest > 0 && !atomic_load(&f->is_stopping)) {
+		timeout = (int)(rest / NS_PER_MS) + 1;
+		fds[0].fd = -1;
+	}
 	if (atomic_load(&f->is_stopping) && timeout > 20)
 		timeout = 20;
 	if (f->batch_sent < f->batch_len)

@@ -367,6 +367,12 @@ void applier_push(struct applier *applier, struct txn *txn)
 	else
 		applier->first = txn;
 	applier->last = txn;
+	pthread_mutex_unlock(&applier->mutex);
+}
+
+void applier_wake(struct applier *applier)
+{
+	pthread_mutex_lock(&applier->mutex);
 	pthread_cond_signal(&applier->wake);
 	pthread_mutex_unlock(&applier->mutex);
 }

@@ -13,8 +13,12 @@
 struct applier;
 
 enum err applier_start(struct store *store, struct applier **applier) MUST_CHECK;
-/* Hand over a flushed transaction; owned by the applier from then on. */
+/*
+ * Hand over a flushed transaction; owned by the applier from then on.  It sleeps on, if it
+ * does, until it is woken: whoever waits for the transaction is to be answered first.
+ */
 void applier_push(struct applier *applier, struct txn *txn);
+void applier_wake(struct applier *applier);
 /* The last seq that is applied completely, and all before it. */
 uint64_t applier_seq(struct applier *applier);
 /*

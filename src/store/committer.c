@@ -32,6 +32,7 @@ struct committer {
 	bool is_everything;          /* take all that is ready */
 	bool is_checkpoint_wanted;
 	bool is_busy, is_stopping;
+	bool has_pushed;             /* the applier is to be woken */
 	uint64_t flushed_names_op;   /* namespace changes that are flushed */
 	int64_t flushed_all_at_ns;   /* the timer's last tick */
 };
@@ -145,6 +146,7 @@ static enum err commit(struct committer *committer, struct round *round)
 	mark_flushed(txn);
 	atomic_fetch_add(&store->commits, 1);
 	applier_push(store->applier, txn);
+	committer->has_pushed = true;
 	return ERR_OK;
 }
 
@@ -226,6 +228,22 @@ static void answer_memory(struct committer *committer, enum err err)
 	pthread_mutex_lock(&committer->mutex);
 }
 
+/*
+ * First those who wait: the applier would take the processor that their answer needs.
+ * Mutex held, released meanwhile.
+ */
+static void answer(struct committer *committer, enum err err)
+{
+	answer_memory(committer, err);
+	answer_waiters(committer, err);
+	if (!committer->has_pushed)
+		return;
+	committer->has_pushed = false;
+	pthread_mutex_unlock(&committer->mutex);
+	applier_wake(committer->store->applier);
+	pthread_mutex_lock(&committer->mutex);
+}
+
 /* --- the thread ------------------------------------------------------------------------------ */
 
 /* When everything is to be committed, whoever waits or not. */
@@ -296,8 +314,7 @@ static void *committer_main(void *ctx)
 										    : ERR_OK;
 		int64_t at;
 
-		answer_memory(committer, frozen);
-		answer_waiters(committer, frozen);
+		answer(committer, frozen);
 		at = frozen != ERR_OK ? clock_boot_ns() + NS_PER_SECOND : due_at(committer);
 		if (at > clock_boot_ns()) {
 			int64_t tick = clock_boot_ns() + NS_PER_SECOND;
@@ -307,8 +324,7 @@ static void *committer_main(void *ctx)
 		}
 		run_commit(committer);
 	}
-	answer_memory(committer, ERR_LOCKED);
-	answer_waiters(committer, ERR_LOCKED);
+	answer(committer, ERR_LOCKED);
 	pthread_mutex_unlock(&committer->mutex);
 	return NULL;
 }
@@ -342,13 +358,20 @@ void committer_checkpoint(struct committer *committer)
 
 static void add_waiter(struct committer *committer, struct waiter *waiter, bool everything)
 {
+	const struct store_hooks *hooks = &committer->store->hooks;
+	bool is_idle;
+
 	pthread_mutex_lock(&committer->mutex);
+	is_idle = !committer->is_busy && !committer->is_urgent;
 	waiter->next = committer->waiters;
 	committer->waiters = waiter;
 	committer->is_urgent = true;
 	committer->is_everything |= everything;
 	pthread_cond_signal(&committer->wake);
 	pthread_mutex_unlock(&committer->mutex);
+	/* The trail's flush takes longer than the journal's: ahead of the transaction, not with it. */
+	if (is_idle && hooks->flush_begin != NULL)
+		(void)hooks->flush_begin(hooks->ctx);
 }
 
 /* R2: what is wanted is the state as of now, by a cut made from here on. */

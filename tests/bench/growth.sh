@@ -71,8 +71,6 @@ measured() {
 	[ "${PIPESTATUS[0]}" -eq 0 ] || { say "$part: $* failed"; exit 1; }
 }
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-
 # took FIELDS WHAT COMMAND...: how long a command takes
 took() {
 	took_fields=$1 took_what=$2

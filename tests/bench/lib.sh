@@ -4,6 +4,7 @@
 #	make_place    $place: a directory of its own there
 #	end_place
 #	start_collector, end_collector   syslog-ng, which takes all of the trail
+#	now_ms               since 1970
 #	new_volume NAME      on $place, with a directory /summary whose class has audit =
 #	                     summary; started, unlocked; $collector not empty: it forwards
 
@@ -37,6 +38,8 @@ end_place() {
 	esac
 	[ -z "$loop" ] || losetup -d "$loop"
 }
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
 # --- what lies on it ----------------------------------------------------------------
 

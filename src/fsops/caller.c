@@ -22,6 +22,7 @@ struct process {
 	pid_t tgid;
 	uint64_t start;
 	int pidfd; /* -1: the start time has to be compared */
+	struct proc_files files;
 	uint32_t terminal;
 };
 
@@ -77,6 +78,7 @@ static void process_put(struct process *process)
 {
 	if (process == NULL || atomic_fetch_sub(&process->users, 1) > 1)
 		return;
+	proc_close(&process->files);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	free(process);
@@ -92,6 +94,7 @@ static enum err process_open(pid_t tgid, struct process **process)
 	p->tgid = tgid;
 	/* First the pidfd, then what is read, then a look whether it lives: one process. */
 	p->pidfd = (int)syscall(SYS_pidfd_open, tgid, 0);
+	proc_open(tgid, &p->files);
 	if (proc_start(tgid, &p->start, &p->terminal) != ERR_OK) {
 		process_put(p);
 		return ERR_DENIED;
@@ -178,7 +181,7 @@ static enum err read_person(struct callers *callers, struct caller *caller, uid_
 
 	person->uid = uid;
 	person->pid = tgid;
-	if (proc_login_uid(tgid, &person->login_uid) != ERR_OK)
+	if (proc_login_uid(caller->process->files.login_uid, tgid, &person->login_uid) != ERR_OK)
 		return ERR_DENIED;
 	/* The kernel gives both at once. */
 	person->session = person->login_uid == LOGIN_UID_UNSET ? UINT32_MAX : proc_session(tgid);
@@ -203,7 +206,9 @@ static enum err caller_read(struct callers *callers, struct process *process, pi
 	struct caller *c = NULL;
 	size_t count;
 	pid_t tgid;
-	enum err err = proc_status(tid, &tgid, groups, &count);
+	/* Groups are a thread's own: the open file is the first one's. */
+	int file = tid == process->tgid ? process->files.status : -1;
+	enum err err = proc_status(file, tid, &tgid, groups, &count);
 
 	if (err == ERR_OK && tgid == process->tgid)
 		c = calloc(1, sizeof(*c) + (count + 1) * sizeof(gid_t));
@@ -283,7 +288,7 @@ static enum err group_of(pid_t tid, pid_t *tgid)
 		*tgid = tid;
 		return ERR_OK;
 	}
-	return proc_status(tid, tgid, groups, &count) == ERR_OK ? ERR_OK : ERR_DENIED;
+	return proc_status(-1, tid, tgid, groups, &count) == ERR_OK ? ERR_OK : ERR_DENIED;
 }
 
 enum err caller_of(struct callers *callers, pid_t tid, uid_t uid, gid_t gid, bool is_fresh,

@@ -12,7 +12,7 @@
  * request is being served its thread cannot exit, so /proc/TID is the caller's;
  * the pidfd is looked at again after reading.
  *
- * Reading takes some 30 us; path operations take one that is younger
+ * Reading takes some 20 us; path operations take one that is younger
  * than CALLER_AGE_MS from the cache, opens read groups, login uid and
  * executable afresh, not the cgroup.  exec(2) keeps process and start time.
  *

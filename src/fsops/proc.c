@@ -11,31 +11,60 @@
 #include <utmpx.h>
 
 #define PROC_FILE_MAX 16384 /* status of a process with POLICY_GROUPS_MAX groups */
+#define NUMBER_MAX    32
 
 /* linux/Documentation/admin-guide/devices.txt */
 #define PTS_MAJOR_FIRST 136u
 #define PTS_MAJOR_LAST  143u
 #define TTY_MAJOR       4u
 
-/* The file `name` of /proc/PID; its length, 0 if it cannot be read. */
-static size_t read_file(pid_t pid, const char *name, char *text, size_t size)
+static int open_file(pid_t pid, const char *name)
 {
 	char path[64];
-	ssize_t len;
-	int fd;
 
-	text[0] = '\0';
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* What an open file says now; its length, 0 if it cannot be read. */
+static size_t read_open(int fd, char *text, size_t size)
+{
 	/* Files of one record: one read gives all of it (seq_file, single_open). */
-	len = read(fd, text, size - 1);
-	close(fd);
+	ssize_t len = pread(fd, text, size - 1, 0);
+
 	if (len < 0)
 		len = 0;
 	text[len] = '\0';
 	return (size_t)len;
+}
+
+/* The file `name` of /proc/PID; its length, 0 if it cannot be read. */
+static size_t read_file(pid_t pid, const char *name, char *text, size_t size)
+{
+	int fd = open_file(pid, name);
+	size_t len;
+
+	text[0] = '\0';
+	if (fd < 0)
+		return 0;
+	len = read_open(fd, text, size);
+	close(fd);
+	return len;
+}
+
+void proc_open(pid_t pid, struct proc_files *files)
+{
+	files->status = open_file(pid, "status");
+	files->login_uid = open_file(pid, "loginuid");
+}
+
+void proc_close(struct proc_files *files)
+{
+	if (files->status >= 0)
+		close(files->status);
+	if (files->login_uid >= 0)
+		close(files->login_uid);
+	files->status = files->login_uid = -1;
 }
 
 /* What follows "\nNAME:" in a status file. */
@@ -46,13 +75,19 @@ static const char *status_line(const char *text, const char *name)
 	return at == NULL ? NULL : at + strlen(name);
 }
 
-enum err proc_status(pid_t tid, pid_t *tgid, gid_t groups[POLICY_GROUPS_MAX], size_t *count)
+enum err proc_status(int file, pid_t tid, pid_t *tgid, gid_t groups[POLICY_GROUPS_MAX],
+		     size_t *count)
 {
 	char text[PROC_FILE_MAX];
 	const char *line;
+	size_t len;
 	char *end;
 
-	if (tid <= 0 || read_file(tid, "status", text, sizeof(text)) == 0)
+	if (tid <= 0)
+		return ERR_NOT_FOUND;
+	len = file >= 0 ? read_open(file, text, sizeof(text))
+			: read_file(tid, "status", text, sizeof(text));
+	if (len == 0)
 		return ERR_NOT_FOUND;
 	line = status_line(text, "\nTgid:");
 	if (line == NULL)
@@ -95,29 +130,33 @@ enum err proc_start(pid_t pid, uint64_t *start, uint32_t *terminal)
 	return ERR_OK;
 }
 
-static uint32_t read_number(pid_t pid, const char *name)
+/* UINT32_MAX: none. */
+static uint32_t number(const char *text)
 {
-	char text[32];
-	unsigned long value;
 	char *end;
+	unsigned long value = strtoul(text, &end, 10);
 
-	if (read_file(pid, name, text, sizeof(text)) == 0)
-		return UINT32_MAX;
-	value = strtoul(text, &end, 10);
 	return end == text || value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-enum err proc_login_uid(pid_t pid, uid_t *uid)
+enum err proc_login_uid(int file, pid_t pid, uid_t *uid)
 {
+	char text[NUMBER_MAX];
+
 	errno = 0;
-	*uid = read_number(pid, "loginuid");
+	(void)(file >= 0 ? read_open(file, text, sizeof(text))
+			 : read_file(pid, "loginuid", text, sizeof(text)));
+	*uid = number(text);
 	/* No such file: a kernel without audit, or the process has ended, which others notice. */
 	return errno == 0 || errno == ENOENT ? ERR_OK : err_from_errno(errno);
 }
 
 uint32_t proc_session(pid_t pid)
 {
-	return read_number(pid, "sessionid");
+	char text[NUMBER_MAX];
+
+	(void)read_file(pid, "sessionid", text, sizeof(text));
+	return number(text);
 }
 
 static void copy_end(char *to, size_t size, const char *from, size_t len)

@@ -13,18 +13,32 @@
 #include "base/err.h"
 #include "policy/policy.h"
 
-/* Thread group and supplementary groups of a thread.  ERR_NOT_FOUND: it ended. */
-enum err proc_status(pid_t tid, pid_t *tgid, gid_t groups[POLICY_GROUPS_MAX],
+/*
+ * Files of a process that are read again and again, kept open: no path is walked and nothing
+ * opened for it.  They stay the process's own, through exec(2), and say that it has ended when
+ * it has, whoever has its number then.  -1: not there, or no descriptors left.
+ */
+struct proc_files {
+	int status, login_uid;
+};
+void proc_open(pid_t pid, struct proc_files *files);
+void proc_close(struct proc_files *files);
+
+/*
+ * Thread group and supplementary groups of a thread, from its `file` (proc_files.status), or
+ * -1: by name.  ERR_NOT_FOUND: it ended.
+ */
+enum err proc_status(int file, pid_t tid, pid_t *tgid, gid_t groups[POLICY_GROUPS_MAX],
 		     size_t *count) MUST_CHECK;
 /* Start time in clock ticks since boot, controlling terminal (0: none). */
 enum err proc_start(pid_t pid, uint64_t *start, uint32_t *terminal) MUST_CHECK;
 
 /*
- * LOGIN_UID_UNSET: nobody logged in, or this kernel knows no logins.  Any other
+ * From `file` (proc_files.login_uid), or -1: by name.  LOGIN_UID_UNSET: nobody logged in, or this kernel knows no logins.  Any other
  * failure is an error: who has no login counts as a service, so a look that
  * failed must not pass for none.
  */
-enum err proc_login_uid(pid_t pid, uid_t *uid) MUST_CHECK;
+enum err proc_login_uid(int file, pid_t pid, uid_t *uid) MUST_CHECK;
 uint32_t proc_session(pid_t pid);   /* UINT32_MAX if not known */
 /* Path of the executable, cut at the front if longer; "" if not known (a kernel thread). */
 void proc_executable(pid_t pid, char *path, size_t size);

@@ -144,12 +144,12 @@ START_TEST(test_hostile_command_name)
 	pid_t tgid;
 
 	ck_assert_ok(proc_start(getpid(), &first, &terminal));
-	ck_assert_ok(proc_status(getpid(), &tgid, groups, &before));
+	ck_assert_ok(proc_status(-1, getpid(), &tgid, groups, &before));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		ck_assert_int_eq(prctl(PR_SET_NAME, names[i]), 0);
 		ck_assert_ok(proc_start(getpid(), &start, &terminal));
 		ck_assert_uint_eq(start, first);
-		ck_assert_ok(proc_status(getpid(), &tgid, groups, &count));
+		ck_assert_ok(proc_status(-1, getpid(), &tgid, groups, &count));
 		ck_assert_int_eq(tgid, getpid());
 		ck_assert_uint_eq(count, before);
 	}
@@ -166,10 +166,35 @@ START_TEST(test_unreadable_login_is_no_service)
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	err = proc_login_uid(getpid(), &uid);
+	err = proc_login_uid(-1, getpid(), &uid);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_ne(err, ERR_OK);
-	ck_assert_ok(proc_login_uid(getpid(), &uid));
+	ck_assert_ok(proc_login_uid(-1, getpid(), &uid));
+}
+END_TEST
+
+/* Kept open, they are of that process and no other, and say so when it has ended. */
+START_TEST(test_kept_files_end_with_their_process)
+{
+	pid_t child = child_new(), tgid;
+	gid_t groups[POLICY_GROUPS_MAX];
+	struct proc_files files;
+	size_t count;
+	uid_t uid;
+
+	proc_open(child, &files);
+	ck_assert_int_ge(files.status, 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_ok(proc_status(files.status, child, &tgid, groups, &count));
+		ck_assert_int_eq(tgid, child);
+		ck_assert_ok(proc_login_uid(files.login_uid, child, &uid));
+	}
+	child_end(child);
+	ck_assert_int_eq(proc_status(files.status, getpid(), &tgid, groups, &count), ERR_NOT_FOUND);
+	/* Not "nobody logged in": that would be a service. */
+	if (files.login_uid >= 0)
+		ck_assert_int_ne(proc_login_uid(files.login_uid, getpid(), &uid), ERR_OK);
+	proc_close(&files);
 }
 END_TEST
 
@@ -459,7 +484,7 @@ END_TEST
 
 UNIT_MAIN("fsops parts", test_a_process_and_its_threads, test_what_is_read_of_a_caller,
 	  test_groups_are_read_afresh, test_hostile_command_name,
-	  test_unreadable_login_is_no_service, test_names_of_users,
+	  test_unreadable_login_is_no_service, test_kept_files_end_with_their_process, test_names_of_users,
 	  test_scope_outlives_a_reload, test_places_of_nodes, test_handle_numbers,
 	  test_counts_for_a_summary, test_refusals_are_few_records,
 	  test_refusals_of_a_lock_are_counted_by_the_minute)

@@ -35,6 +35,7 @@ struct committer {
 	bool has_pushed;             /* the applier is to be woken */
 	uint64_t flushed_names_op;   /* namespace changes that are flushed */
 	int64_t flushed_all_at_ns;   /* the timer's last tick */
+	_Atomic int64_t asked_at_ns; /* the last waiter came; not protected */
 };
 
 /* --- one transaction ---------------------------------------------------------------- */
@@ -361,6 +362,7 @@ static void add_waiter(struct committer *committer, struct waiter *waiter, bool 
 	const struct store_hooks *hooks = &committer->store->hooks;
 	bool is_idle;
 
+	atomic_store_explicit(&committer->asked_at_ns, clock_boot_ns(), memory_order_relaxed);
 	pthread_mutex_lock(&committer->mutex);
 	is_idle = !committer->is_busy && !committer->is_urgent;
 	waiter->next = committer->waiters;
@@ -372,6 +374,13 @@ static void add_waiter(struct committer *committer, struct waiter *waiter, bool 
 	/* The trail's flush takes longer than the journal's: ahead of the transaction, not with it. */
 	if (is_idle && hooks->flush_begin != NULL)
 		(void)hooks->flush_begin(hooks->ctx);
+}
+
+bool committer_was_asked(const struct committer *committer)
+{
+	int64_t at = atomic_load_explicit(&committer->asked_at_ns, memory_order_relaxed);
+
+	return at != 0 && clock_boot_ns() - at < NS_PER_SECOND;
 }
 
 /* R2: what is wanted is the state as of now, by a cut made from here on. */

@@ -33,6 +33,9 @@ void committer_wait_all(struct committer *committer, store_done *done, void *ctx
 /* Call `done` when dirty memory is below its limit: at once if it is now. */
 void committer_wait_memory(struct committer *committer, size_t bytes, store_done *done, void *ctx);
 
+/* Somebody asked for something to be durable within the last second. */
+bool committer_was_asked(const struct committer *committer);
+
 /* Ask for a commit of everything and wait for one to end, or a tenth of a second. */
 void committer_press(struct committer *committer);
 

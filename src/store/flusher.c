@@ -15,8 +15,9 @@
  * flushed: else the disk gets hundreds of MiB at once, and whoever makes something
  * small durable waits behind them.  Not if somebody waits for the file itself.
  */
-#define PIECE_LEN (512u << 10)
-#define PIECES_MIN 8u   /* shorter ones are flushed as they are */
+#define PIECE_LEN     (1u << 20)
+#define PIECE_IN_TURN (256u << 10) /* while somebody does */
+#define LONG_STREAM   (4u << 20)   /* shorter ones are flushed as they are */
 #define STRETCHES_MAX 16u /* what came meanwhile is written out too, but not for ever */
 
 struct job {
@@ -133,7 +134,7 @@ static void next_stretch(struct job *job)
 
 	job->offset = job->end = 0;
 	forget_unwritten(content);
-	if (count < (uint64_t)PIECES_MIN * PIECE_LEN / BLOCK_SIZE || end - first > 2 * count ||
+	if (count < LONG_STREAM / BLOCK_SIZE || end - first > 2 * count ||
 	    job->stretches == STRETCHES_MAX)
 		return;
 	job->stretches++;
@@ -160,12 +161,13 @@ static bool must_write_out(struct job *job)
 static bool write_piece(struct flusher *flusher, struct job *job, enum err *err)
 {
 	struct store *store = flusher->store;
-	uint64_t len;
+	uint64_t len = committer_was_asked(store->committer) ? PIECE_IN_TURN : PIECE_LEN;
 	int file;
 
 	if (atomic_load(&flusher->is_hurried) || !must_write_out(job))
 		return false;
-	len = job->end - job->offset < PIECE_LEN ? job->end - job->offset : PIECE_LEN;
+	if (job->end - job->offset < len)
+		len = job->end - job->offset;
 	*err = content_open_file(store, job->content, CONTENT_EXISTING, &file);
 	if (*err == ERR_OK)
 		*err = store->ciphertext->ops->write_out(store->ciphertext, file, job->offset, len);

@@ -108,8 +108,7 @@ START_TEST(what_lies_far_apart_is_flushed_as_it_is)
 }
 END_TEST
 
-START_TEST(what_was_flushed_is_not_written_out_again,
-      pieces_are_small_while_somebody_makes_something_durable)
+START_TEST(what_was_flushed_is_not_written_out_again)
 {
 	struct scene scene;
 	uint64_t x;

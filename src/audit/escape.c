@@ -54,16 +54,34 @@ static size_t encode_percent(const char *text, size_t len, char *out)
 	return 3 * len;
 }
 
+/* Most of all texts: ASCII that stands for itself. */
+static size_t plain_len(const char *text)
+{
+	size_t len = 0;
+
+	while (text[len] >= ' ' && text[len] <= '~' && text[len] != '%' && text[len] != '"' &&
+	       text[len] != '\\' && text[len] != ']')
+		len++;
+	return len;
+}
+
 size_t escape_value(const char *text, char *out, size_t size, bool *is_cut)
 {
 	size_t used = 0;
 
 	while (*text != '\0') {
 		char piece[12];
-		size_t piece_len = 0;
+		size_t piece_len = 0, len = plain_len(text);
 		unsigned code;
-		size_t len = utf8_char(text, &code);
 
+		if (len > size - 1 - used)
+			len = size - 1 - used;
+		memcpy(out + used, text, len);
+		used += len;
+		text += len;
+		if (*text == '\0')
+			break;
+		len = utf8_char(text, &code);
 		if (len == 0 || is_unsafe(code)) {
 			len = len == 0 ? 1 : len;
 			piece_len = encode_percent(text, len, piece);

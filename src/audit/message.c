@@ -57,21 +57,51 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
 	}
 }
 
+/* All of it or nothing, as with add(), but not by way of a format. */
+static void add_parameter(struct line *line, const char *name, const char *value, size_t value_len)
+{
+	size_t name_len = strlen(name), len = name_len + value_len + strlen(" =\"\"");
+	char *at = line->out + line->len;
+
+	if (len >= line->limit - line->len) {
+		line->is_cut = true;
+		return;
+	}
+	*at++ = ' ';
+	memcpy(at, name, name_len);
+	at += name_len;
+	*at++ = '=';
+	*at++ = '"';
+	memcpy(at, value, value_len);
+	at += value_len;
+	*at++ = '"';
+	*at = '\0';
+	line->len += len;
+}
+
 static void add_number(struct line *line, const char *name, uint64_t value)
 {
-	if (value != 0)
-		add(line, " %s=\"%" PRIu64 "\"", name, value);
+	char digits[20]; /* of UINT64_MAX */
+	size_t at = sizeof(digits);
+
+	if (value == 0)
+		return;
+	for (; value != 0; value /= 10)
+		digits[--at] = (char)('0' + value % 10);
+	add_parameter(line, name, digits + at, sizeof(digits) - at);
 }
 
 /* A text from outside, at most `max` bytes once escaped; NULL and "" are left out. */
 static void add_text(struct line *line, const char *name, const char *text, size_t max)
 {
 	char value[1024];
+	size_t len;
 
 	if (text == NULL || *text == '\0')
 		return;
-	escape_value(text, value, max < sizeof(value) ? max + 1 : sizeof(value), &line->is_cut);
-	add(line, " %s=\"%s\"", name, value);
+	len = escape_value(text, value, max < sizeof(value) ? max + 1 : sizeof(value),
+			   &line->is_cut);
+	add_parameter(line, name, value, len);
 }
 
 static void path_nonce(const struct segment_keys *keys, const uint8_t ad[25], const char *path,

@@ -439,6 +439,12 @@ START_TEST(test_escape)
 	ck_assert(is_cut);
 	ck_assert_uint_eq(escape_value("a\xc3\xa9", out, 3, &is_cut), 1);
 	ck_assert_uint_eq(escape_value("a]", out, 3, &is_cut), 1);
+	is_cut = false;
+	ck_assert_uint_eq(escape_value("abcd", out, 5, &is_cut), 4);
+	ck_assert(!is_cut);
+	ck_assert_uint_eq(escape_value("abcdef", out, 5, &is_cut), 4);
+	ck_assert_str_eq(out, "abcd");
+	ck_assert(is_cut);
 	strcpy(out, "a%0Ab%25%zz%");
 	unescape_percent(out);
 	ck_assert_str_eq(out, "a\nb%%zz%");

@@ -281,6 +281,9 @@ static void work(struct forwarder *f)
 	enum err err = ERR_OK;
 	bool has_more = true;
 
+	/* Nothing is sent then, and only what the peer has read frees marks. */
+	if (f->mark_count == MARKS_MAX)
+		look_what_was_read(f);
 	while (f->fd >= 0 && err == ERR_OK && has_more && f->mark_count < MARKS_MAX) {
 		if (f->batch_len == 0)
 			err = read_batch(f);

@@ -13,6 +13,7 @@
 #define WAIT_NS     (20 * NS_PER_SECOND)
 #define DELIVER_MS  20000
 #define RECORDS_MAX 20000
+#define BATCHES     600 /* more than MARKS_MAX */
 
 /* A listening socket and a thread that reads lines; stopped, it is not there at all. */
 struct collector {
@@ -167,6 +168,8 @@ static void expect_all(void)
 	struct findings findings;
 
 	verify(&f, f.key, &findings);
+	/* What it has taken out of the socket it may not have looked at yet. */
+	wait_for(findings.last_seq);
 	for (uint64_t seq = 1; seq <= findings.last_seq; seq++)
 		ck_assert_msg(c.has[seq], "record %llu of %llu did not arrive",
 			      (unsigned long long)seq, (unsigned long long)findings.last_seq);
@@ -329,5 +332,54 @@ START_TEST(test_forward_later)
 }
 END_TEST
 
+/* The forwarder's end of the connection: it is of this process. */
+static int forwarders_socket(void)
+{
+	for (int fd = 3; fd < 64; fd++) {
+		struct sockaddr_un peer = {.sun_family = AF_UNSPEC};
+		socklen_t len = sizeof(peer);
+
+		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+		    peer.sun_family == AF_UNIX && len > sizeof(peer.sun_family) &&
+		    strcmp(peer.sun_path, c.path) == 0)
+			return fd;
+	}
+	return -1;
+}
+
+START_TEST(test_collector_that_lets_many_batches_lie)
+{
+	const int large = 8 << 20; /* as where net.core.wmem_default is raised */
+	struct audit *audit;
+	uint64_t seq = 0;
+	int fd;
+
+	/* It reads nothing while more is sent, a little at a time, than there are marks for. */
+	set_up();
+	collector_start();
+	audit = open_trail(&f);
+	ck_assert_ok(append_open(audit, 1, "/archive/MRN0042/ct1.dcm"));
+	ck_assert_ok(append_read(audit, 1, 0, &seq));
+	wait_for(seq);
+	fd = forwarders_socket();
+	ck_assert_int_ge(fd, 0);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large)) == 0) {
+		hold_collector();
+		for (unsigned int i = 0; i < BATCHES; i++) {
+			ck_assert_ok(append_read(audit, 1, i, &seq));
+			ck_assert_ok(audit_flush_wait(audit, seq));
+			clock_sleep_ns(52 * NS_PER_MS);
+		}
+		release_collector();
+		wait_for(seq);
+	}
+	audit_close(audit, DELIVER_MS);
+	expect_all();
+	collector_stop();
+	tear_down();
+}
+END_TEST
+
 UNIT_MAIN("audit-forward", test_runs, test_collector_away, test_collector_returns, test_killed,
-	  test_small_segments, test_coalesce, test_forward_later)
+	  test_small_segments, test_coalesce, test_forward_later,
+	  test_collector_that_lets_many_batches_lie)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -16,9 +17,15 @@
 #include "fsops/users.h"
 
 #define SHARDS 64
+/*
+ * One process in so many of the descriptors there may be keeps some, three at most: handles
+ * hold their openers long after those ended, and the store has half of all (store.c).
+ */
+#define FILES_OF_A_PROCESS 8
 
 struct process {
 	_Atomic uint32_t users;
+	_Atomic uint32_t *kept; /* counted there; NULL: it keeps no descriptors */
 	pid_t tgid;
 	uint64_t start;
 	int pidfd; /* -1: the start time has to be compared */
@@ -51,6 +58,8 @@ struct shard {
 
 struct callers {
 	struct users *users;
+	uint32_t kept_max;
+	_Atomic uint32_t kept; /* processes that keep descriptors */
 	struct shard shards[SHARDS];
 };
 
@@ -81,10 +90,24 @@ static void process_put(struct process *process)
 	proc_close(&process->files);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
+	if (process->kept != NULL)
+		atomic_fetch_sub(process->kept, 1);
 	free(process);
 }
 
-static enum err process_open(pid_t tgid, struct process **process)
+static void keep_descriptors(struct callers *callers, struct process *p)
+{
+	p->pidfd = p->files.status = p->files.login_uid = -1;
+	if (atomic_fetch_add(&callers->kept, 1) >= callers->kept_max) {
+		atomic_fetch_sub(&callers->kept, 1);
+		return;
+	}
+	p->kept = &callers->kept;
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->tgid, 0);
+	proc_open(p->tgid, &p->files);
+}
+
+static enum err process_open(struct callers *callers, pid_t tgid, struct process **process)
 {
 	struct process *p = calloc(1, sizeof(*p));
 
@@ -93,8 +116,7 @@ static enum err process_open(pid_t tgid, struct process **process)
 	atomic_init(&p->users, 1);
 	p->tgid = tgid;
 	/* First the pidfd, then what is read, then a look whether it lives: one process. */
-	p->pidfd = (int)syscall(SYS_pidfd_open, tgid, 0);
-	proc_open(tgid, &p->files);
+	keep_descriptors(callers, p);
 	if (proc_start(tgid, &p->start, &p->terminal) != ERR_OK) {
 		process_put(p);
 		return ERR_DENIED;
@@ -312,7 +334,7 @@ enum err caller_of(struct callers *callers, pid_t tid, uid_t uid, gid_t gid, boo
 		process = cached->process;
 		atomic_fetch_add(&process->users, 1);
 	} else {
-		err = process_open(tgid, &process);
+		err = process_open(callers, tgid, &process);
 	}
 	if (err == ERR_OK)
 		err = caller_read(callers, process, tid, uid, gid, before, caller);
@@ -323,6 +345,16 @@ enum err caller_of(struct callers *callers, pid_t tid, uid_t uid, gid_t gid, boo
 }
 
 /* --- life --------------------------------------------------------------------------- */
+
+static uint32_t kept_max(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+	    files.rlim_cur / FILES_OF_A_PROCESS > 2 * CALLERS_MAX)
+		return 2 * CALLERS_MAX;
+	return (uint32_t)(files.rlim_cur / FILES_OF_A_PROCESS);
+}
 
 enum err callers_new(struct callers **callers)
 {
@@ -336,6 +368,7 @@ enum err callers_new(struct callers **callers)
 		free(c);
 		return err;
 	}
+	c->kept_max = kept_max();
 	for (size_t i = 0; i < SHARDS; i++)
 		pthread_mutex_init(&c->shards[i].mutex, NULL);
 	*callers = c;

@@ -16,8 +16,9 @@
  * than CALLER_AGE_MS from the cache, opens read groups, login uid and
  * executable afresh, not the cgroup.  exec(2) keeps process and start time.
  *
- * Without pidfd calls (kernels before 5.3, or no descriptors left) the start
- * time in /proc/PID/stat is compared instead.
+ * Without pidfd calls (kernels before 5.3, or so many processes are held that
+ * the next gets no descriptors) the start time in /proc/PID/stat is compared
+ * instead.
  *
  * No name service is asked: names come from /etc/passwd, and for others from a
  * cache that the ticker fills (callers_tick), so the first records of a

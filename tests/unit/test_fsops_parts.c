@@ -173,6 +173,48 @@ START_TEST(test_unreadable_login_is_no_service)
 }
 END_TEST
 
+static unsigned int open_descriptors(void)
+{
+	unsigned int count = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* Whoever opens files by many processes must not take the daemon's descriptors from others. */
+START_TEST(test_many_processes_leave_descriptors)
+{
+	enum { FILES = 256, PROCESSES = 300 };
+	struct rlimit limit, few;
+	struct callers *callers;
+	struct caller *held[PROCESSES];
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = (struct rlimit){.rlim_cur = FILES, .rlim_max = limit.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ck_assert_ok(callers_new(&callers));
+	for (size_t i = 0; i < PROCESSES; i++) {
+		pid_t child = child_new();
+
+		ck_assert_ok(caller_of(callers, child, 7, 8, true, &held[i]));
+		ck_assert(caller_is_alive(held[i]));
+		ck_assert(caller_has_thread(held[i], child));
+		child_end(child);
+		ck_assert(!caller_is_alive(held[i]));
+	}
+	/* Half of them are for what is stored. */
+	ck_assert_uint_lt(open_descriptors(), FILES / 2);
+	for (size_t i = 0; i < PROCESSES; i++)
+		caller_put(held[i]);
+	/* What was given back counts no more. */
+	ck_assert_ok(caller_of(callers, getpid(), 7, 8, true, &held[0]));
+	caller_put(held[0]);
+	callers_free(callers);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+END_TEST
+
 /* Kept open, they are of that process and no other, and say so when it has ended. */
 START_TEST(test_kept_files_end_with_their_process)
 {
@@ -484,7 +526,8 @@ END_TEST
 
 UNIT_MAIN("fsops parts", test_a_process_and_its_threads, test_what_is_read_of_a_caller,
 	  test_groups_are_read_afresh, test_hostile_command_name,
-	  test_unreadable_login_is_no_service, test_kept_files_end_with_their_process, test_names_of_users,
+	  test_unreadable_login_is_no_service, test_many_processes_leave_descriptors,
+	  test_kept_files_end_with_their_process, test_names_of_users,
 	  test_scope_outlives_a_reload, test_places_of_nodes, test_handle_numbers,
 	  test_counts_for_a_summary, test_refusals_are_few_records,
 	  test_refusals_of_a_lock_are_counted_by_the_minute)

@@ -19,6 +19,7 @@ expect 3 "no daemon: not running" $ctl status
 has err "says so" "^phifsctl: error: fake is not running$"
 has err "and how to start it" "^phifsctl: hint: start it with: phifsd --config $conf$"
 expect 3 "wait gives up on an absent daemon" $ctl wait --unlocked --timeout 300ms
+has err "and says how to start it" "^phifsctl: hint: start it with: phifsd --config $conf$"
 expect 2 "a configuration that is not there" phifsctl status --config "$scratch/none.conf"
 
 mkfifo "$scratch/leash"
@@ -41,6 +42,7 @@ has out "has every field" '"bytes_free": 1099511627776'
 has out "has false ones too" '"is_frozen": false'
 
 expect 1 "wait --unlocked runs out of time" $ctl wait --unlocked --timeout 200ms
+has err "and says how to look" "^phifsctl: hint: how it is: phifsctl status --config $conf$"
 expect 0 "wait --locked" $ctl wait --locked
 expect 2 "wait for nothing" $ctl wait
 expect 2 "wait for both" $ctl wait --locked --unlocked

@@ -5,6 +5,8 @@
 mount_phifs="sh $srcdir/tools/mount/mount.phifs"
 expect 1 "no directory" $mount_phifs v
 has err "no directory: says what to do" "hint: mount -t phifs NAME DIRECTORY"
+expect 0 "--help" $mount_phifs --help
+has out "--help: how it is used" "^Usage: mount -t phifs NAME DIRECTORY"
 expect 1 "an unknown option" $mount_phifs v /mnt -x
 expect 32 "no such volume" $mount_phifs "$scratch/none.conf" /mnt
 has err "no such volume: says what to do" "hint: phifs-volume init"

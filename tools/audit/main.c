@@ -18,7 +18,7 @@ static const struct command commands[] = {
 		 B(SINCE) | B(UNTIL) | B(ALL) | B(JSON),
 	 0, 0, true},
 	{"verify", cmd_verify, "whether the journal is whole",
-	 "[NAME] --key FILE [--fingerprint TEXT] [--json]",
+	 "[NAME] [--key FILE] [--fingerprint TEXT] [--json]",
 	 B(KEY) | B(PASSPHRASE_FILE) | B(JOURNAL) | B(FINGERPRINT) | B(JSON), 0, 0, true},
 };
 

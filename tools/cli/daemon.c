@@ -43,18 +43,23 @@ void daemon_wait_for_end(const struct config *config)
 	free(path);
 }
 
+void daemon_say_not_running(const struct call *call, const struct config *config)
+{
+	log_error("%s is not running", config->name);
+	/* Where there is no systemd, as in a container, its words would not help. */
+	if (access(SYSTEMD_RUNS, F_OK) < 0 || strchr(config->words, '/') != NULL)
+		log_hint("start it with: phifsd%s", cli_volume_words(call));
+	else
+		log_hint("start it with: systemctl start phifs@%s", config->name);
+}
+
 enum err daemon_connect(const struct call *call, const struct config *config,
 			struct client **client)
 {
 	enum err err = daemon_connect_quietly(config, client);
 
 	if (err == ERR_NOT_RUNNING) {
-		log_error("%s is not running", config->name);
-		/* Where there is no systemd, as in a container, its words would not help. */
-		if (access(SYSTEMD_RUNS, F_OK) < 0 || strchr(config->words, '/') != NULL)
-			log_hint("start it with: phifsd%s", cli_volume_words(call));
-		else
-			log_hint("start it with: systemctl start phifs@%s", config->name);
+		daemon_say_not_running(call, config);
 	} else if (err == ERR_DENIED) {
 		log_error("the process behind the socket of %s is not root's: nothing was sent",
 			  config->name);

@@ -15,6 +15,8 @@ enum err cli_load_config(const struct call *call, struct config **config) MUST_C
 /* Connect; ERR_NOT_RUNNING with a hint how to start it. */
 enum err daemon_connect(const struct call *call, const struct config *config,
 			struct client **client) MUST_CHECK;
+/* What it says then. */
+void daemon_say_not_running(const struct call *call, const struct config *config);
 /* The same without a word, for tools that work with and without a daemon. */
 enum err daemon_connect_quietly(const struct config *config, struct client **client) MUST_CHECK;
 

@@ -35,7 +35,8 @@ static enum err wait_once(const struct config *config, const struct wire_request
  * A service that waits for its volume may be started before phifsd is, or see
  * it restarted: a daemon that is not there is waited for.
  */
-static enum err wait_until(const struct config *config, const char *state, int64_t timeout_ms)
+static enum err wait_until(const struct call *call, const struct config *config, const char *state,
+			   int64_t timeout_ms)
 {
 	struct wire_request request = {.type = WIRE_WAIT};
 	int64_t deadline_ns = INT64_MAX;
@@ -51,9 +52,11 @@ static enum err wait_until(const struct config *config, const char *state, int64
 			clock_sleep_ns(RETRY_NS);
 	} while ((err == ERR_NOT_RUNNING || err == ERR_AGAIN) && clock_boot_ns() < deadline_ns);
 	if (err == ERR_NOT_RUNNING)
-		return cli_fail(err, "%s is not running", config->name);
-	if (err == ERR_AGAIN)
-		return cli_fail(err, "%s is not %s yet: the time is over", config->name, state);
+		daemon_say_not_running(call, config);
+	if (err == ERR_AGAIN) {
+		cli_fail(err, "%s is not %s yet: the time is over", config->name, state);
+		log_hint("how it is: phifsctl status%s", cli_volume_words(call));
+	}
 	return err;
 }
 
@@ -69,7 +72,7 @@ enum err cmd_wait(const struct call *call)
 	if ((err = ctl_time(call, OPT_TIMEOUT, &timeout_ms)) != ERR_OK ||
 	    (err = cli_load_config(call, &config)) != ERR_OK)
 		return err;
-	err = wait_until(config, unlocked ? "unlocked" : "locked", timeout_ms);
+	err = wait_until(call, config, unlocked ? "unlocked" : "locked", timeout_ms);
 	config_free(config);
 	return err;
 }

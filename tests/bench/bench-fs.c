@@ -31,10 +31,13 @@ struct bench {
 	bool is_json;
 };
 
+static const char usage_line[] =
+	"bench-fs [--size MIB] [--files N] [--rounds N] [--json] [LABEL=]DIRECTORY ...";
+
 static int usage(void)
 {
 	log_error("wrong usage");
-	log_hint("bench-fs [--size MIB] [--files N] [--rounds N] [--json] [LABEL=]DIRECTORY ...");
+	log_hint("%s", usage_line);
 	return err_exit_code(ERR_USAGE);
 }
 
@@ -210,6 +213,8 @@ int main(int argc, char **argv)
 	enum err err;
 
 	log_set_name("bench-fs");
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return printf("Usage: %s\n", usage_line) < 0;
 	if (parse(argc, argv, &bench) != ERR_OK)
 		return usage();
 	rates = calloc(bench_workload_count * PLACES * bench.rounds, sizeof(*rates));

@@ -115,12 +115,15 @@ void growth_print(const char *what, struct growth_latencies *latencies, double s
 
 /* --- arguments ------------------------------------------------------------------------------ */
 
+static const char usage_line[] =
+	"bench-growth fill|sample|sparse|verify|writers [--files N] [--first N] "
+	"[--per-directory N] [--size BYTES] [--count N] [--writers N] [--seconds N] "
+	"[--one-file] DIRECTORY";
+
 static int usage(void)
 {
 	log_error("wrong usage");
-	log_hint("bench-growth fill|sample|sparse|verify|writers [--files N] [--first N] "
-		 "[--per-directory N] [--size BYTES] [--count N] [--writers N] [--seconds N] "
-		 "[--one-file] DIRECTORY");
+	log_hint("%s", usage_line);
 	return err_exit_code(ERR_USAGE);
 }
 
@@ -169,6 +172,8 @@ int main(int argc, char **argv)
 	static struct growth growth;
 
 	log_set_name("bench-growth");
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return printf("Usage: %s\n", usage_line) < 0;
 	if (parse(argc, argv, &growth) != ERR_OK)
 		return usage();
 	for (size_t i = 0; i < sizeof(growth.block); i++)

@@ -3,8 +3,8 @@
 # beside gocryptfs, securefs, FUSE without encryption and a plain directory, all on
 # the same disk and measured in turns.
 #
-#	make bench
-#	sudo builddir=. tests/bench/compare.sh [--backing KIND] [OPTION OF bench-fs]...
+#	make -C build bench
+#	sudo builddir=build tests/bench/compare.sh [--backing KIND] [OPTION OF bench-fs]...
 #
 #	--backing tmpfs      memory: what the programs cost (the default)
 #	--backing ext4       an ext4 image below $TMPDIR or /tmp: with real flushes
@@ -25,12 +25,12 @@ if [ "${1:-}" = --backing ]; then
 fi
 [ -x "$bench" ] || {
 	echo "compare.sh: error: $bench is not there" >&2
-	echo "compare.sh: hint: make bench" >&2
+	echo "compare.sh: hint: make -C build bench; sudo builddir=build tests/bench/compare.sh" >&2
 	exit 1
 }
 [ "$(id -u)" -eq 0 ] || {
 	echo "compare.sh: error: mounting needs root" >&2
-	echo "compare.sh: hint: sudo builddir=. tests/bench/compare.sh" >&2
+	echo "compare.sh: hint: sudo builddir=build tests/bench/compare.sh" >&2
 	exit 6
 }
 collector=yes through_pid=''

@@ -29,6 +29,10 @@ ok $? "JSON" || sed 's/^/# /' "$scratch/figures"
 echo '{"what":"stat","count":nan}' >"$scratch/wrong"
 ! is_json "$scratch/wrong"
 ok $? "seen: what is no JSON"
+for program in "$bench" "$growth" "$srcdir/tests/bench/plot.sh"; do
+	expect 0 "$(basename "$program") --help" "$program" --help
+	has out "$(basename "$program") --help: how it is used" "$(basename "$program") "
+done
 expect 2 "a part that is none" "$growth" nothing
 expect 2 "no directory" "$bench" fill
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # What phifs costs as what is in it grows: one line of JSON for each figure.
 #
-#	make bench
-#	sudo builddir=. tests/bench/growth.sh [OPTION]... [PART]... >FIGURES
+#	make -C build bench
+#	sudo builddir=build tests/bench/growth.sh [OPTION]... [PART]... >FIGURES
 #
 #	files       10^3, 10^4 ... files in directories of 1000: calls, start, unlock, memory
 #	directory   the same in one directory, up to 10^5
@@ -26,7 +26,7 @@ parts='' collector=yes
 
 usage() {
 	echo "growth.sh: error: $1" >&2
-	echo "growth.sh: hint: sudo builddir=. tests/bench/growth.sh [OPTION]... [PART]..." >&2
+	echo "growth.sh: hint: sudo builddir=build tests/bench/growth.sh [OPTION]... [PART]..." >&2
 	exit 2
 }
 
@@ -52,7 +52,7 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 : "${parts:=files directory open sparse writers copy database}"
-[ -x "$bench" ] || usage "$bench is not there: make bench"
+[ -x "$bench" ] || usage "$bench is not there: make -C build bench"
 [ "$(id -u)" -eq 0 ] || usage "mounting needs root"
 cd / || exit 1
 

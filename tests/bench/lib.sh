@@ -8,6 +8,13 @@
 #	new_volume NAME      on $place, with a directory /summary whose class has audit =
 #	                     summary; started, unlocked; $collector not empty: it forwards
 
+# Said before anything is made: the comment that a script begins with.
+case ${1:-} in
+-h | --help)
+	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+	exit 0
+	;;
+esac
 . "${srcdir:-.}/tests/fs/lib.sh"
 private=$srcdir/examples/private-syslog-ng.sh
 place=$scratch/place

@@ -15,6 +15,10 @@ has out "JSON: ratio" '"two":[0-9.]*'
 ok $? "JSON: all workloads"
 rmdir "$scratch/first" "$scratch/second"
 ok $? "nothing is left"
+expect 0 "--help" "$bench" --help
+has out "--help: how it is used" '^Usage: bench-fs '
+expect 0 "compare.sh --help" "$srcdir/tests/bench/compare.sh" --help
+has out "compare.sh --help: how it is used" 'compare.sh .*--backing KIND'
 expect 1 "a directory that is not there" "$bench" "$scratch/first"
 has err "says which" 'first.*No such file'
 expect 2 "no directory" "$bench"

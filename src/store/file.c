@@ -225,6 +225,8 @@ void store_write(struct store *store, uint64_t number, uint64_t offset, const vo
 	err = must_be_regular(file.node);
 	if (err == ERR_OK)
 		err = write_with_room(store, file.content, offset, data, len);
+	/* Once it is answered a lock may come, which frees contents, but no nodes. */
+	content_put(store, file.content);
 	if (err != ERR_OK)
 		done(ctx, err, 0);
 	else if (durable)
@@ -232,7 +234,7 @@ void store_write(struct store *store, uint64_t number, uint64_t offset, const vo
 				    ctx);
 	else
 		committer_wait_memory(store->committer, len, done, ctx);
-	file_close(store, &file);
+	node_put(store, file.node);
 }
 
 void store_fsync(struct store *store, uint64_t number, store_done *done, void *ctx)

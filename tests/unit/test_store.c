@@ -328,10 +328,37 @@ START_TEST(a_hole_is_punched_into_a_hole)
 }
 END_TEST
 
+static void lock_at_once(void *ctx, enum err err, size_t bytes)
+{
+	struct fixture *f = ctx;
+	struct store_lock_report report;
+
+	ck_assert_ok(err);
+	ck_assert_uint_eq(bytes, 4096);
+	store_lock(f->store, 10000, &report);
+	ck_assert_ok(report.err);
+}
+
+/* Who was answered is in no lock's way: what it used goes with the lock. */
+START_TEST(a_write_that_is_answered_uses_nothing_of_its_content)
+{
+	struct fixture f;
+	uint64_t number;
+
+	fill_pattern();
+	fixture_new(&f);
+	number = fixture_create(&f, STORE_ROOT, "file");
+	store_write(f.store, number, 0, pattern, 4096, false, lock_at_once, &f);
+	ck_assert_ok(store_unlock(f.store, f.keyring, &f.recovery));
+	fixture_expect(&f, fixture_find(&f, STORE_ROOT, "file"), pattern, 4096);
+	fixture_free(&f);
+}
+END_TEST
+
 UNIT_MAIN("store", a_new_volume_has_an_empty_root, files_of_every_size_survive_a_reopen,
 	  fsync_answers_and_small_appends_add_up, truncate_both_ways_leaves_zeroes,
 	  names_links_and_removal, rename_replaces_with_whole_content,
 	  a_file_deleted_before_its_first_commit_takes_its_attributes_along,
 	  a_thousand_names_in_one_directory, more_files_are_removed_than_may_be_open,
 	  extended_attributes_come_back, holes_cost_nothing_and_are_found,
-	  a_hole_is_punched_into_a_hole)
+	  a_hole_is_punched_into_a_hole, a_write_that_is_answered_uses_nothing_of_its_content)

@@ -16,7 +16,7 @@ export PATH
 LC_ALL=C
 export LC_ALL
 
-count=0
+count=0 count_failed=0
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/phifs-cli.XXXXXX") || exit 1
 at_exit=:
 trap 'eval "$at_exit"; rm -rf "$scratch"' EXIT
@@ -30,6 +30,7 @@ ok() {
 		echo "ok $count - $2"
 	else
 		echo "not ok $count - $2"
+		count_failed=$((count_failed + 1))
 		return 1
 	fi
 }
@@ -63,6 +64,8 @@ lacks() {
 	ok $? "$2" || diagnose
 }
 
+# The exit status is for who runs a test by itself, as the targets of campaigns do.
 done_testing() {
 	echo "1..$count"
+	[ "$count_failed" -eq 0 ]
 }

@@ -280,25 +280,15 @@ static void finish(struct renaming *r, enum err err)
 static void attempt(void *ctx)
 {
 	struct renaming *r = ctx;
-	struct store *store = r->store;
-	struct node *source;
-	struct content *content;
-	enum err err = try_once(r);
+	enum err err;
 
-	if (err != ERR_AGAIN) {
+	unpin(r); /* what an earlier try left */
+	err = try_once(r);
+	/* Once it is handed over it may be finished, and a lock be over, before this returns. */
+	if (err != ERR_AGAIN)
 		finish(r, err);
-		return;
-	}
-	source = r->source;
-	content = r->source_content;
-	r->source = NULL;
-	r->source_content = NULL;
-	unpin(r);
-	/* Once it is handed over it may be finished, and freed, before this returns. */
-	if (!flusher_request_then(store->flusher, content, attempt, r))
+	else if (!flusher_request_then(r->store->flusher, r->source_content, attempt, r))
 		finish(r, ERR_NO_MEMORY);
-	content_put(store, content);
-	node_put(store, source);
 }
 
 void store_rename(struct store *store, uint64_t dir, const char *name, uint64_t new_dir,

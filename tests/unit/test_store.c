@@ -1,8 +1,11 @@
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "store_fixture.h"
 #include "unit.h"
 
@@ -355,10 +358,55 @@ START_TEST(a_write_that_is_answered_uses_nothing_of_its_content)
 }
 END_TEST
 
+static atomic_bool is_renamed;
+
+static void note_renamed(void *ctx, enum err err, size_t bytes)
+{
+	(void)ctx;
+	(void)bytes;
+	ck_assert_ok(err);
+	atomic_store(&is_renamed, true);
+}
+
+static void *rename_over(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	store_rename(f->store, STORE_ROOT, "new", STORE_ROOT, "old", 0, note_renamed, NULL);
+	return NULL;
+}
+
+/* The same of a rename that waits for a flush: its thread may return after the lock. */
+START_TEST(a_rename_that_is_answered_uses_nothing_of_its_content)
+{
+	struct fixture f;
+	struct store_lock_report report;
+	pthread_t thread;
+	uint64_t number;
+
+	fill_pattern();
+	fixture_new(&f);
+	(void)fixture_create(&f, STORE_ROOT, "old");
+	number = fixture_create(&f, STORE_ROOT, "new");
+	for (uint64_t at = 0; at < 3 << 20; at += 1 << 20)
+		ck_assert_ok(fixture_write(&f, number, at, pattern + at, 1 << 20, false));
+	ck_assert_int_eq(pthread_create(&thread, NULL, rename_over, &f), 0);
+	while (!atomic_load(&is_renamed))
+		clock_sleep_ns(NS_PER_MS / 10);
+	store_lock(f.store, 10000, &report);
+	ck_assert_ok(report.err);
+	pthread_join(thread, NULL);
+	ck_assert_ok(store_unlock(f.store, f.keyring, &f.recovery));
+	fixture_expect(&f, fixture_find(&f, STORE_ROOT, "old"), pattern, 3 << 20);
+	fixture_free(&f);
+}
+END_TEST
+
 UNIT_MAIN("store", a_new_volume_has_an_empty_root, files_of_every_size_survive_a_reopen,
 	  fsync_answers_and_small_appends_add_up, truncate_both_ways_leaves_zeroes,
 	  names_links_and_removal, rename_replaces_with_whole_content,
 	  a_file_deleted_before_its_first_commit_takes_its_attributes_along,
 	  a_thousand_names_in_one_directory, more_files_are_removed_than_may_be_open,
 	  extended_attributes_come_back, holes_cost_nothing_and_are_found,
-	  a_hole_is_punched_into_a_hole, a_write_that_is_answered_uses_nothing_of_its_content)
+	  a_hole_is_punched_into_a_hole, a_write_that_is_answered_uses_nothing_of_its_content,
+	  a_rename_that_is_answered_uses_nothing_of_its_content)

@@ -284,8 +284,9 @@ void audit_close(struct audit *audit, int64_t deliver_ms)
 	if (audit == NULL)
 		return;
 	is_clean = seal_and_wait(audit, SEAL_STOP) == ERR_OK;
-	forward_stop(audit, deliver_ms);
+	/* First who wakes the forwarder: it is freed then. */
 	drain_stop(audit);
+	forward_stop(audit, deliver_ms);
 	is_clean = is_clean && !atomic_load(&audit->drain.is_failed) &&
 		   drain_finish(audit) == ERR_OK;
 	if (is_clean) {

@@ -238,7 +238,7 @@ static void wait_for_events(struct forwarder *f, bool has_trouble)
 	int timeout = f->mark_count > 0 ? POLL_READ_MS : 1000;
 	int64_t rest = f->rest_until_ns - clock_boot_ns();
 	uint64_t count;
-	char byte;
+	char unasked[256];
 
 	if (f->fd < 0 || has_trouble) {
 		timeout = (int)(f->backoff_ns / NS_PER_MS);
@@ -253,9 +253,9 @@ static void wait_for_events(struct forwarder *f, bool has_trouble)
 	poll(fds, f->fd < 0 ? 1 : 2, timeout);
 	if ((fds[0].revents & POLLIN) != 0 && read(f->event_fd, &count, sizeof(count)) < 0)
 		return;
-	/* A collector never answers: readable means that it has gone. */
+	/* A collector has nothing to say: readable means that it has gone.  What it says is dropped. */
 	if (f->fd >= 0 && (fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
-	    recv(f->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) <= 0)
+	    recv(f->fd, unasked, sizeof(unasked), MSG_DONTWAIT) <= 0)
 		disconnect(f, "closed by the collector");
 }
 

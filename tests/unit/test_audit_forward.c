@@ -332,20 +332,57 @@ START_TEST(test_forward_later)
 }
 END_TEST
 
-/* The forwarder's end of the connection: it is of this process. */
-static int forwarders_socket(void)
+/* The forwarder's end of the connection, or the collector's: both are of this process. */
+static int find_socket(bool is_forwarders)
 {
 	for (int fd = 3; fd < 64; fd++) {
-		struct sockaddr_un peer = {.sun_family = AF_UNSPEC};
-		socklen_t len = sizeof(peer);
+		struct sockaddr_un name = {.sun_family = AF_UNSPEC}, peer;
+		socklen_t len = sizeof(name), peer_len = sizeof(peer);
+		struct sockaddr *at = (struct sockaddr *)&name;
 
-		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
-		    peer.sun_family == AF_UNIX && len > sizeof(peer.sun_family) &&
-		    strcmp(peer.sun_path, c.path) == 0)
+		/* One that listens has the path, too, but no peer. */
+		if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+		    (is_forwarders ? getpeername(fd, at, &len) : getsockname(fd, at, &len)) == 0 &&
+		    name.sun_family == AF_UNIX && len > sizeof(name.sun_family) &&
+		    strcmp(name.sun_path, c.path) == 0)
 			return fd;
 	}
 	return -1;
 }
+
+static int64_t used_processor_ns(void)
+{
+	struct timespec used;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used), 0);
+	return used.tv_sec * NS_PER_SECOND + used.tv_nsec;
+}
+
+START_TEST(test_collector_that_speaks)
+{
+	struct audit *audit;
+	uint64_t seq = 0;
+	int64_t used;
+
+	/* Nobody asked it: the forwarder does not turn round and round for it. */
+	set_up();
+	collector_start();
+	audit = open_trail(&f);
+	ck_assert_ok(append_open(audit, 1, "/archive/MRN0042/ct1.dcm"));
+	ck_assert_ok(append_read(audit, 1, 0, &seq));
+	wait_for(seq);
+	ck_assert_int_eq(write(find_socket(false), "hello\n", 6), 6);
+	used = used_processor_ns();
+	clock_sleep_ns(500 * NS_PER_MS);
+	ck_assert_int_lt(used_processor_ns() - used, 200 * NS_PER_MS);
+	ck_assert_ok(append_read(audit, 1, 1, &seq));
+	wait_for(seq);
+	audit_close(audit, DELIVER_MS);
+	expect_all();
+	collector_stop();
+	tear_down();
+}
+END_TEST
 
 START_TEST(test_collector_that_lets_many_batches_lie)
 {
@@ -361,7 +398,7 @@ START_TEST(test_collector_that_lets_many_batches_lie)
 	ck_assert_ok(append_open(audit, 1, "/archive/MRN0042/ct1.dcm"));
 	ck_assert_ok(append_read(audit, 1, 0, &seq));
 	wait_for(seq);
-	fd = forwarders_socket();
+	fd = find_socket(true);
 	ck_assert_int_ge(fd, 0);
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large)) == 0) {
 		hold_collector();
@@ -382,4 +419,4 @@ END_TEST
 
 UNIT_MAIN("audit-forward", test_runs, test_collector_away, test_collector_returns, test_killed,
 	  test_small_segments, test_coalesce, test_forward_later,
-	  test_collector_that_lets_many_batches_lie)
+	  test_collector_that_speaks, test_collector_that_lets_many_batches_lie)

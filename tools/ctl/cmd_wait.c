@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "tools/ctl/ctl.h"
 
 /* How often a daemon that is not there yet is looked for. */

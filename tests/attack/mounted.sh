@@ -19,11 +19,6 @@ write_all() {
 	for file in $files whole; do head -c 60000 /dev/urandom >"$mnt/$file" || return; done
 	head -c 900 /dev/urandom >"$mnt/inline"
 }
-# byte FILE OFFSET: one of its bits
-byte() {
-	octet=$(dd if="$1" bs=1 skip="$2" count=1 2>/dev/null | od -An -tu1)
-	printf "\\$(printf %o $((octet ^ 16)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
-}
 object() { phifs-volume locate --config "$conf" --keyfile "$dir/key" "/$1"; }
 # The records of the trail since the last call.
 seen=0
@@ -74,10 +69,10 @@ earlier() { echo "$old.first/objects/${1##*/objects/}"; }
 # --- objects, while the volume is locked ------------------------------------------------
 start_volume v
 new_records
-byte "$at_flip" 9000
-byte "$at_entry" 600
-byte "$at_header" 100
-byte "$at_inline" 700
+flip "$at_flip" 9000
+flip "$at_entry" 600
+flip "$at_header" 100
+flip "$at_inline" 700
 truncate -s 8192 "$at_cut"
 fallocate -p -o 8192 -l 4096 "$at_hole"
 rm "$at_gone"
@@ -154,8 +149,8 @@ grep '"event":"INTEGRITY"' "$out" | grep -q '"outcome":"\(ROLLBACK\|LEDGER_OLD\)
 ok $? "the whole state directory of then: INTEGRITY" || sed 's/^/# /' "$out"
 broken_anchor() {
 	put_back
-	byte "$dir/st/anchor" 40
-	byte "$dir/st/anchor" 4136
+	flip "$dir/st/anchor" 40
+	flip "$dir/st/anchor" 4136
 }
 restart broken_anchor
 expect 9 "an edited anchor" $unlock
@@ -240,8 +235,8 @@ left before
 refused_while_locked 8 ROLLBACK "both directories of then"
 rm "$dir/st/ledger.db"
 refused_while_locked 8 DELETED "no ledger"
-byte "$dir/st/anchor" 40
-byte "$dir/st/anchor" 4136
+flip "$dir/st/anchor" 40
+flip "$dir/st/anchor" 4136
 refused_while_locked 9 UNPROVEN "an edited anchor"
 # A row in an earlier version, in the ledger or in a log beside it: of a file whose name
 # the kernel does not know, for what it knows is in memory.
@@ -340,7 +335,7 @@ printf '\003' | dd of="$dir/st/slots" bs=1 seek=445 conv=notrunc 2>/dev/null
 slots_refused "a slot with another right"
 dd if="$scratch/slots" of="$dir/st/slots" bs=1 skip=172 seek=548 count=32 conv=notrunc 2>/dev/null
 slots_refused "a slot with another's public key"
-byte "$dir/st/slots" 28
+flip "$dir/st/slots" 28
 slots_refused "another generation"
 cp "$scratch/w/st/slots" "$dir/st/slots"
 cp "$dir/st/slots" "$dir/ct/slots"

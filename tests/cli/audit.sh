@@ -99,7 +99,7 @@ rm killed/state
 expect 9 "without the state" phifs-audit verify --journal killed --key officer
 has out "cannot be proven" '^verdict   cannot be proven$'
 cp -r journal edited
-printf X | dd of=edited/000001.seg bs=1 seek=1300 conv=notrunc status=none
+flip edited/000001.seg 1300
 expect 8 "an edited record" phifs-audit verify --journal edited --key officer
 has out "is named" 'TAMPERED  EDITED: segment 1, record [0-9]*: a record was edited'
 has err "and what to do" '^phifs-audit: hint: keep the directory as it is'

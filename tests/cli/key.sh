@@ -170,13 +170,9 @@ expect 0 "all of it verifies" phifs-volume check $volume --passphrase-file secon
 has out "is there" "^ehr: 5 objects, .*everything verifies$"
 
 # --- edited, old, missing ------------------------------------------------------------
-# byte FILE OFFSET OCTAL
-byte() {
-	printf "\\$3" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
-}
 keep
-byte st/slots 180 377
-byte ct/slots 180 377
+flip st/slots 180
+flip ct/slots 180
 cp st/slots edited
 expect 8 "an edited public key" phifs-key rotate $volume --passphrase-file second \
 	--admin-keyfile officer.key

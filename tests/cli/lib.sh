@@ -64,6 +64,13 @@ lacks() {
 	ok $? "$2" || diagnose
 }
 
+# flip FILE OFFSET: one byte becomes another, whatever it was.
+flip() {
+	byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\$(printf %o $((byte ^ 16)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
 # The exit status is for who runs a test by itself, as the targets of campaigns do.
 done_testing() {
 	echo "1..$count"

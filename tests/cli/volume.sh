@@ -277,13 +277,6 @@ restore() {
 	tar -xf kept/st.tar -C st
 }
 
-# flip FILE OFFSET: one byte becomes another.
-flip() {
-	byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
-	# shellcheck disable=SC2059 # the format is the byte
-	printf "\\$(printf %o $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
-}
-
 # finds KIND FILE PATTERN: with exit status 8, this one finding and no other.
 finds() {
 	expect 8 "check: $4" $verify

@@ -230,7 +230,7 @@ lock_volume v --now
 cp -p "$dir/ct/slots" "$dir/slots.good"
 for copy in ct st; do
 	# One byte of the second slot's public key.
-	printf '\377' | dd of="$dir/$copy/slots" bs=1 seek=550 conv=notrunc 2>/dev/null
+	flip "$dir/$copy/slots" 550
 done
 expect 8 "an edited slot file opens nothing" phifsctl unlock --config "$conf" --passphrase-file "$dir/pass"
 has err "says so" "slot file: does not verify"

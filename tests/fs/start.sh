@@ -118,7 +118,7 @@ wait "$holder" 2>/dev/null
 # What was written last is edited.
 cp -a "$dir/st/audit" "$dir/away"
 segment=$(ls "$dir"/st/audit/*.seg | tail -n 1)
-printf '\252' | dd of="$segment" bs=1 seek=$(($(stat -c %s "$segment") / 2)) conv=notrunc 2>/dev/null
+flip "$segment" $(($(stat -c %s "$segment") / 2))
 mv "$dir/st/audit/journal" "$dir/st/audit/away" && mkfifo "$dir/st/audit/journal"
 refuses 8 "a fifo in the place of the audit journal's identity" "audit journal of v .*edited or damaged"
 mv "$dir/st/audit/away" "$dir/st/audit/journal"

@@ -34,9 +34,9 @@ enum err proc_status(int file, pid_t tid, pid_t *tgid, gid_t groups[POLICY_GROUP
 enum err proc_start(pid_t pid, uint64_t *start, uint32_t *terminal) MUST_CHECK;
 
 /*
- * From `file` (proc_files.login_uid), or -1: by name.  LOGIN_UID_UNSET: nobody logged in, or this kernel knows no logins.  Any other
- * failure is an error: who has no login counts as a service, so a look that
- * failed must not pass for none.
+ * From `file` (proc_files.login_uid), or -1: by name.  LOGIN_UID_UNSET: nobody logged in, or
+ * this kernel knows no logins.  Any other failure is an error: who has no login counts as a
+ * service, so a look that failed must not pass for none.
  */
 enum err proc_login_uid(int file, pid_t pid, uid_t *uid) MUST_CHECK;
 uint32_t proc_session(pid_t pid);   /* UINT32_MAX if not known */

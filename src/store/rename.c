@@ -270,10 +270,11 @@ out_names:
 
 static void finish(struct renaming *r, enum err err)
 {
+	/* Before the answer: a lock that comes after it finds no names. */
 	unpin(r);
-	r->done(r->ctx, err, 0);
 	secmem_wipe(r->name, sizeof(r->name));
 	secmem_wipe(r->new_name, sizeof(r->new_name));
+	r->done(r->ctx, err, 0);
 	free(r);
 }
 

@@ -350,6 +350,28 @@ static int find_socket(bool is_forwarders)
 	return -1;
 }
 
+/* A trail whose collector has the first read, number `*seq`. */
+static struct audit *start_talking(uint64_t *seq)
+{
+	struct audit *audit;
+
+	set_up();
+	collector_start();
+	audit = open_trail(&f);
+	ck_assert_ok(append_open(audit, 1, "/archive/MRN0042/ct1.dcm"));
+	ck_assert_ok(append_read(audit, 1, 0, seq));
+	wait_for(*seq);
+	return audit;
+}
+
+static void end_talking(struct audit *audit)
+{
+	audit_close(audit, DELIVER_MS);
+	expect_all();
+	collector_stop();
+	tear_down();
+}
+
 static int64_t used_processor_ns(void)
 {
 	struct timespec used;
@@ -365,22 +387,14 @@ START_TEST(test_collector_that_speaks)
 	int64_t used;
 
 	/* Nobody asked it: the forwarder does not turn round and round for it. */
-	set_up();
-	collector_start();
-	audit = open_trail(&f);
-	ck_assert_ok(append_open(audit, 1, "/archive/MRN0042/ct1.dcm"));
-	ck_assert_ok(append_read(audit, 1, 0, &seq));
-	wait_for(seq);
+	audit = start_talking(&seq);
 	ck_assert_int_eq(write(find_socket(false), "hello\n", 6), 6);
 	used = used_processor_ns();
 	clock_sleep_ns(500 * NS_PER_MS);
 	ck_assert_int_lt(used_processor_ns() - used, 200 * NS_PER_MS);
 	ck_assert_ok(append_read(audit, 1, 1, &seq));
 	wait_for(seq);
-	audit_close(audit, DELIVER_MS);
-	expect_all();
-	collector_stop();
-	tear_down();
+	end_talking(audit);
 }
 END_TEST
 
@@ -392,12 +406,7 @@ START_TEST(test_collector_that_lets_many_batches_lie)
 	int fd;
 
 	/* It reads nothing while more is sent, a little at a time, than there are marks for. */
-	set_up();
-	collector_start();
-	audit = open_trail(&f);
-	ck_assert_ok(append_open(audit, 1, "/archive/MRN0042/ct1.dcm"));
-	ck_assert_ok(append_read(audit, 1, 0, &seq));
-	wait_for(seq);
+	audit = start_talking(&seq);
 	fd = find_socket(true);
 	ck_assert_int_ge(fd, 0);
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large)) == 0) {
@@ -410,10 +419,7 @@ START_TEST(test_collector_that_lets_many_batches_lie)
 		release_collector();
 		wait_for(seq);
 	}
-	audit_close(audit, DELIVER_MS);
-	expect_all();
-	collector_stop();
-	tear_down();
+	end_talking(audit);
 }
 END_TEST
 

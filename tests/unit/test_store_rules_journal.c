@@ -100,12 +100,15 @@ START_TEST(i5_an_fsync_is_answered_after_the_flush)
 END_TEST
 
 struct trail {
+	atomic_uint begun;
 	atomic_bool is_waited_for, is_flushed;
 };
 
 static uint64_t trail_flush_begin(void *ctx)
 {
-	(void)ctx;
+	struct trail *trail = ctx;
+
+	atomic_fetch_add(&trail->begun, 1);
 	return 7;
 }
 
@@ -136,10 +139,13 @@ START_TEST(i5_an_fsync_is_answered_after_the_audit_trails_flush)
 	atomic_store(&trail.is_flushed, false);
 	atomic_store(&trail.is_waited_for, false);
 	scene_write(&scene, x, 0, "x", 1);
+	atomic_store(&trail.begun, 0);
 	scene_fsync_begin(&scene, x, &answer);
 	while (!atomic_load(&trail.is_waited_for) && !atomic_load(&answer.is_there))
 		usleep(100);
 	ck_assert(!atomic_load(&answer.is_there));
+	/* By who asked, while the transaction is put together, and for what came since. */
+	ck_assert_uint_eq(atomic_load(&trail.begun), 2);
 	atomic_store(&trail.is_flushed, true);
 	ck_assert_ok(answer_wait(&answer));
 	scene_free(&scene);
